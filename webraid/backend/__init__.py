@@ -1,0 +1,1 @@
+"""What a disk is to us: the interface, the registry of kinds, wrappers, doubles, threads, health."""
