@@ -1,0 +1,264 @@
+"""S3Backend: a bucket, or a folder in one, as a disk."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from webraid.backend.base import Backend, Bytes, Caps, Digest, ErrorTable, map_error
+from webraid.errors import BackendError, Misconfigured, ObjectNotFound, ProtocolError, Unavailable
+from webraid.model import Stored, Usage
+from webraid_s3.client import make_client
+from webraid_s3.codes import CODES
+from webraid_s3.errors import ERRORS
+from webraid_s3.options import S3Options
+
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_SURE_OF_ABSENCE = ("NoSuchKey", "NoSuchVersion")
+
+
+class S3Backend(Backend):
+    """One object, one PutObject, one name; nothing is kept on our side.
+
+    A put sends Content-MD5, so that an honest server refuses damaged bytes, and compares the ETag that comes back.
+    Whether ETags are MD5s is known for most providers and learnt from the first match at others.  Where they are, a
+    differing one means that other bytes were stored than we sent: Unavailable, because sending them again under the
+    same name is exactly what mends it.  Where they are not, nothing is verified and no hash is told.
+
+    Deleting in a bucket that keeps versions (B2 does unless told otherwise) frees no space: give such a bucket the
+    lifecycle rule 'keep only the last version'.
+    """
+
+    kind: ClassVar[str] = "s3"
+    summary: ClassVar[str] = "a bucket: AWS, Backblaze B2, Cloudflare R2, Wasabi, MinIO, iDrive e2, Storj, Google..."
+    extra: ClassVar[str] = "s3"
+    ERRORS: ClassVar[ErrorTable] = ERRORS
+    caps = Caps(
+        hashes=("md5",),
+        hashes_in_list=True,
+        server_checks_digest=True,
+        batch_delete=1000,
+        max_object=5 << 30,
+        connections=4,
+    )
+
+    def __init__(self, options: S3Options, client: Any) -> None:
+        self._client = client
+        self._bucket = options.bucket
+        self._region = options.region
+        self._location_needed = options.region not in ("", "auto", "us-east-1")
+        self._prefix = f"{options.prefix}/" if options.prefix else ""
+        self._etag_is_md5 = options.preset.etag_is_md5
+        self.caps = replace(type(self).caps, min_interval_same_key=options.preset.same_key)
+
+    @classmethod
+    def options_type(cls) -> type[S3Options]:
+        return S3Options
+
+    @classmethod
+    def connect(cls, options: S3Options, secrets: Mapping[str, str]) -> S3Backend:
+        """Raises BackendError, and PluginMissing where boto3 is not installed."""
+        options = options.with_secrets(secrets)
+        with _mapped():
+            return cls(options, make_client(options))
+
+    @classmethod
+    def identity(cls, options: S3Options) -> str:
+        return f"s3|{options.host}|{options.bucket}|{options.prefix}"
+
+    @classmethod
+    def default_domain(cls, options: S3Options, name: str) -> str:
+        """The company; for a server of one's own the host, without the port: its disks fail together."""
+        if options.provider and options.preset.company:
+            return options.provider
+        return urlsplit(options.endpoint).hostname or name
+
+    # ---------------------------------------------------------------------------------------------------- operations
+    def prepare(self) -> None:
+        # By a listing, not by HeadBucket: only an answer with a body says why it is refused.
+        probe: dict[str, Any] = {"Prefix": self._prefix, "MaxKeys": 1}
+        try:
+            self._call("list_objects_v2", **probe)
+        except Misconfigured as error:
+            if error.provider_code != "NoSuchBucket":
+                raise
+        else:
+            return
+        where: dict[str, Any] = (
+            {"CreateBucketConfiguration": {"LocationConstraint": self._region}} if self._location_needed else {}
+        )
+        try:
+            self._call("create_bucket", **where)
+        except BackendError as error:
+            # Another thread's bucket, or one that only just came to light: then it can be listed now.
+            if error.provider_code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"):
+                raise
+            self._call("list_objects_v2", **probe)
+
+    def put(self, name: str, data: Bytes, *, digest: Digest) -> Stored:
+        check: dict[str, Any] = {"ContentMD5": b64encode(bytes.fromhex(digest.md5)).decode()} if digest.md5 else {}
+        answer = self._call("put_object", name, Body=_body(data), **check)
+        if not answer.get("ETag"):
+            raise ProtocolError("the answer to a put has no ETag: this is no S3 server", key=name)
+        told = _md5_in(answer)
+        verified = self._judge(told, digest.md5, name)
+        stored = Stored(name, memoryview(data).nbytes, version=answer.get("VersionId") or "", verified=verified)
+        return replace(stored, hashes=self._hashes(told))
+
+    def get(self, name: str, *, locator: str = "", offset: int = 0, size: int | None = None) -> bytes:
+        if offset < 0 or (size is not None and size < 0):
+            raise ProtocolError("a range cannot be negative", key=name)
+        if size == 0 or (size is None and offset):  # HTTP knows no empty range, and none that may be empty
+            total = self.stat(name).size
+            size = total - offset if size is None else size
+            if offset + size > total or size < 0:
+                raise ProtocolError(f"the range begins at {offset}, the object has {total} bytes", key=name)
+            if not size:
+                return b""
+        wanted = {} if size is None else {"Range": f"bytes={offset}-{offset + size - 1}"}
+        answer = self._call("get_object", name, **wanted)
+        body = answer["Body"]
+        with _mapped(name), contextlib.closing(body):
+            begin, length = _where(answer, offset, size, name)
+            data: bytes = body.read() if not begin else body.read(begin + length)[begin:]
+        if len(data) != length:
+            raise Unavailable(f"{len(data)} bytes came, {length} were announced", key=name)
+        return data
+
+    def stat(self, name: str, *, locator: str = "") -> Stored:
+        answer = self._call("head_object", name)
+        hashes = self._hashes(_md5_in(answer))
+        return Stored(name, int(answer["ContentLength"]), version=answer.get("VersionId") or "", hashes=hashes)
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        start, before = self._prefix + prefix, ""
+        with _mapped(prefix):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=start):
+                for entry in page.get("Contents", ()):
+                    key = str(entry.get("Key", ""))
+                    if not key.startswith(start):
+                        raise ProtocolError("a listing names what is not under its prefix", key=prefix)
+                    # Twice: 'rclone serve s3' does that while a key is overwritten; listings are sorted, so they meet.
+                    # With a slash: consoles make such an object when a folder is made in them.
+                    if key != before and not key.endswith("/"):
+                        told = self._hashes(_md5_in(entry))
+                        yield Stored(key.removeprefix(self._prefix), int(entry["Size"]), hashes=told)
+                    before = key
+
+    def delete(self, name: str, *, locator: str = "") -> None:
+        with contextlib.suppress(ObjectNotFound):
+            self._call("delete_object", name)
+
+    def usage(self) -> Usage:
+        """S3 tells none: the pool counts what it stored."""
+        return Usage()
+
+    def close(self) -> None:
+        self._client.close()
+
+    # -------------------------------------------------------------------------------------------------------- inside
+    def _call(self, operation: str, name: str = "", **arguments: Any) -> dict[str, Any]:
+        if name:
+            arguments["Key"] = self._prefix + name
+        try:
+            with _mapped(name):
+                answer: dict[str, Any] = getattr(self._client, operation)(Bucket=self._bucket, **arguments)
+                return answer
+        except ObjectNotFound as error:
+            if error.provider_code not in _SURE_OF_ABSENCE:
+                self._check_bucket()
+            raise
+
+    def _check_bucket(self) -> None:
+        """A bare 404, all that HEAD ever gives, may mean the bucket: what is lost then is the disk, not an object."""
+        try:
+            with _mapped():
+                self._client.head_bucket(Bucket=self._bucket)
+        except ObjectNotFound:
+            cls, sentence, hint = CODES["NoSuchBucket"]
+            raise cls(sentence, provider_code="NoSuchBucket", hint=hint) from None
+        except BackendError as error:
+            if error.retryable:
+                raise
+            # It answers but won't tell, which the smallest sets of rights do: then the first answer stands.
+
+    def _judge(self, told: str, ours: str, name: str) -> bool:
+        """Whether the server's MD5 proves that it stored our bytes.  Learns what its ETags are."""
+        if not told or not ours or self._etag_is_md5 is False:
+            return False
+        if told == ours:
+            self._etag_is_md5 = True
+            return True
+        if self._etag_is_md5:
+            raise Unavailable("the server stored other bytes than it was sent", key=name, provider_code="ETag")
+        self._etag_is_md5 = False
+        return False
+
+    def _hashes(self, md5: str) -> tuple[tuple[str, str], ...]:
+        return (("md5", md5),) if md5 and self._etag_is_md5 is not False else ()
+
+
+@contextlib.contextmanager
+def _mapped(name: str = "") -> Iterator[None]:
+    """What the table knows comes out as a BackendError about ``name``."""
+    try:
+        yield
+    except tuple(ERRORS) as error:
+        found = map_error(ERRORS, error)
+        if found is None:
+            raise
+        found.key = name
+        raise found from error
+
+
+def _body(data: Bytes) -> bytes | bytearray:
+    """What botocore sends as it is.
+
+    It takes no memoryview, and a file-like body would cost a round trip (100-continue) and go out in pieces of 16 KiB:
+    so a part of a buffer is copied once instead.
+    """
+    if not isinstance(data, memoryview):
+        return data
+    whole = data.obj
+    if isinstance(whole, bytes | bytearray) and data.contiguous and data.nbytes == len(whole):
+        return whole
+    return bytes(data)
+
+
+def _md5_in(answer: Mapping[str, Any]) -> str:
+    """The MD5 that an answer or a list entry tells as its ETag; '' where it is none."""
+    if str(answer.get("ServerSideEncryption") or "").startswith("aws:kms") or answer.get("SSECustomerAlgorithm"):
+        return ""  # looks like one, and is something else
+    etag = str(answer.get("ETag") or "").strip('"').lower()
+    return etag if _MD5.fullmatch(etag) else ""
+
+
+def _where(answer: Mapping[str, Any], offset: int, size: int | None, name: str) -> tuple[int, int]:
+    """(begin, length) of the wanted bytes in the body that is about to come.  Raises ProtocolError.
+
+    Some servers answer a range with 200: with the range in Content-Range, or with the whole object.
+    """
+    length = answer.get("ContentLength")
+    if length is None:
+        raise ProtocolError("an answer without a length", key=name)
+    told = _CONTENT_RANGE.fullmatch(answer.get("ContentRange") or "")
+    if size is None:
+        if told:
+            raise ProtocolError("a part came where the whole was asked for", key=name)
+        return 0, length
+    if told:
+        if (int(told[1]), int(told[2])) == (offset, offset + size - 1) and length == size:
+            return 0, size
+        raise ProtocolError(f"{size} bytes from {offset} were asked for, the server has other ones", key=name)
+    if answer["ResponseMetadata"]["HTTPStatusCode"] == 206:
+        if length == size:
+            return 0, size
+    elif length >= offset + size:
+        return offset, size
+    raise ProtocolError(f"{size} bytes from {offset} were asked for, {length} came", key=name)
