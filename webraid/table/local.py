@@ -1,0 +1,190 @@
+"""This machine's SQLite file: records, what disks served, files seen.  A cache: it can be deleted at any time.
+
+The index half (packs, homes, chunks) is in local_index.py.  One connection, one lock: any thread may call.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from webraid.errors import PoolError
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+CREATE TABLE records(device BLOB, seq INT, digest BLOB, blob BLOB, PRIMARY KEY(device, seq, digest)) WITHOUT ROWID;
+CREATE TABLE served(disk BLOB, device BLOB, seq INT, PRIMARY KEY(disk, device)) WITHOUT ROWID;
+CREATE TABLE packs(id BLOB PRIMARY KEY, kind TEXT, code TEXT, k INT, n INT, rotates INT, length INT, shards BLOB,
+  run BLOB) WITHOUT ROWID;
+CREATE TABLE members(segment BLOB, pack BLOB, PRIMARY KEY(segment, pack)) WITHOUT ROWID;
+CREATE TABLE homes(pack BLOB, idx INT, disk BLOB, locator TEXT, md5 BLOB, fresh INT, PRIMARY KEY(pack, idx, disk))
+  WITHOUT ROWID;
+CREATE TABLE chunks(id BLOB, pack BLOB, kind INT, number INT, offset INT, stored INT, plain INT, compressed INT,
+  PRIMARY KEY(id, pack)) WITHOUT ROWID;
+CREATE INDEX chunks_of_pack ON chunks(pack);
+CREATE TABLE bad(pack BLOB, idx INT, disk BLOB, problem TEXT, PRIMARY KEY(pack, idx, disk)) WITHOUT ROWID;
+CREATE TABLE seen(path BLOB PRIMARY KEY, size INT, mtime INT, ctime INT, inode INT, device INT, atime INT,
+  chunks BLOB) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file as an earlier run saw it.  ``path`` is absolute; ``chunks``: the content's ids end to end."""
+
+    path: bytes
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+    atime_ns: int
+    chunks: bytes
+
+
+class Database:
+    """The SQLite file.  A damaged one is moved aside and started anew; an older schema likewise."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = threading.RLock()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.fresh = not path.exists()
+        try:
+            self.connection = self._open()
+        except sqlite3.DatabaseError:
+            self._move_aside()
+            self.connection = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=30.0)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA cache_size=-16000")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                connection.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+            elif version != SCHEMA_VERSION:
+                raise sqlite3.DatabaseError("another version wrote this cache")
+        except sqlite3.DatabaseError:
+            connection.close()
+            raise
+        self.path.chmod(0o600)
+        return connection
+
+    def _move_aside(self) -> None:
+        self.fresh = True
+        for suffix in ("", "-wal", "-shm"):
+            part = self.path.with_name(self.path.name + suffix)
+            if part.exists():
+                part.replace(self.path.with_name(self.path.name + ".damaged" + suffix))
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, durable at the end."""
+        with self.lock:
+            if self.connection.in_transaction:
+                yield self.connection
+                return
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._rollback()
+                raise PoolError(
+                    f"the local table cache cannot be written: {error}",
+                    hint=f"Free some space, or delete {self.path}: it is rebuilt from the disks.",
+                ) from error
+            except BaseException:
+                self._rollback()
+                raise
+
+    def _rollback(self) -> None:
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+    def rows(self, sql: str, args: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
+        """All rows of a query."""
+        with self.lock:
+            return self.connection.execute(sql, args).fetchall()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self.lock:
+            self.connection.close()
+
+
+class Local:
+    """Records, what each disk served, files seen and small values."""
+
+    def __init__(self, database: Database) -> None:
+        self.db = database
+
+    # -- small values ------------------------------------------------------------------------------------------------
+    def get(self, key: str) -> bytes | None:
+        """A small value, or None."""
+        rows = self.db.rows("SELECT value FROM meta WHERE key=?", (key,))
+        return bytes(rows[0][0]) if rows else None
+
+    def set(self, key: str, value: bytes) -> None:
+        """Keep a small value."""
+        with self.db.transaction() as tx:
+            tx.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", (key, value))
+
+    # -- log ---------------------------------------------------------------------------------------------------------
+    def records(self) -> list[tuple[bytes, int, bytes, bytes]]:
+        """All verified records: device, seq, digest, the object's bytes."""
+        return self.db.rows("SELECT device, seq, digest, blob FROM records ORDER BY device, seq")
+
+    def add_records(self, rows: Iterable[tuple[bytes, int, bytes, bytes]]) -> None:
+        """Remember verified records."""
+        with self.db.transaction() as tx:
+            tx.executemany("INSERT OR IGNORE INTO records VALUES(?, ?, ?, ?)", rows)
+
+    def blob(self, device: bytes, seq: int, digest: bytes) -> bytes:
+        """The bytes of a known record.  Raises KeyError."""
+        rows = self.db.rows("SELECT blob FROM records WHERE device=? AND seq=? AND digest=?", (device, seq, digest))
+        if not rows:
+            raise KeyError((device, seq))
+        return bytes(rows[0][0])
+
+    def served(self) -> dict[bytes, dict[bytes, int]]:
+        """Disk -> device -> the highest seq up to which it once served that log without a gap."""
+        result: dict[bytes, dict[bytes, int]] = {}
+        for disk, device, seq in self.db.rows("SELECT disk, device, seq FROM served"):
+            result.setdefault(disk, {})[device] = seq
+        return result
+
+    def set_served(self, disk: bytes, heads: dict[bytes, int]) -> None:
+        """Raise what is remembered of a disk (never lowers it)."""
+        with self.db.transaction() as tx:
+            tx.executemany(
+                "INSERT INTO served VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET seq=max(seq, excluded.seq)",
+                [(disk, device, seq) for device, seq in heads.items()],
+            )
+
+    def forget_served(self, disk: bytes) -> None:
+        """A disk was repaired after an alarm: start remembering it anew."""
+        with self.db.transaction() as tx:
+            tx.execute("DELETE FROM served WHERE disk=?", (disk,))
+
+    # -- files seen --------------------------------------------------------------------------------------------------
+    def seen(self, path: bytes) -> Seen | None:
+        """What an earlier run noted about this file."""
+        rows = self.db.rows("SELECT * FROM seen WHERE path=?", (path,))
+        return Seen(*rows[0]) if rows else None
+
+    def set_seen(self, files: Iterable[Seen]) -> None:
+        """Note files, so that the next run need not read them."""
+        with self.db.transaction() as tx:
+            tx.executemany(
+                "INSERT OR REPLACE INTO seen VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+                [(f.path, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.device, f.atime_ns, f.chunks) for f in files],
+            )

@@ -1,0 +1,123 @@
+"""What is known of all devices' logs, and how a disk's listing compares with it.  No I/O.
+
+The union of valid records counts: a record from one disk is as good as from all.  What a disk lacks tells about the
+disk, never about the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from webraid.codec.records import record_name
+from webraid.table.fold import Record
+
+
+class Verdict(StrEnum):
+    """What a disk's answer is worth."""
+
+    EQUAL = "equal"
+    BEHIND = "behind"  # lacks records it never acknowledged: repairable, counts
+    ROLLED_BACK = "rolled back"  # lacks records it once acknowledged or served: does not count
+    CORRUPT = "corrupt"  # serves bytes that fail their signature or hash: does not count
+    FOREIGN = "foreign"  # the marker is missing or another disk's: does not count
+    SILENT = "silent"  # no answer: says nothing
+
+    @property
+    def counts(self) -> bool:
+        """Whether the answer counts for a read quorum."""
+        return self in (Verdict.EQUAL, Verdict.BEHIND)
+
+    @property
+    def alarming(self) -> bool:
+        """Whether the user must look (exit 24)."""
+        return self in (Verdict.ROLLED_BACK, Verdict.CORRUPT)
+
+
+@dataclass(slots=True)
+class LogBook:
+    """All verified records, by device and seq; more than one digest at a seq is a fork."""
+
+    logs: dict[bytes, dict[int, dict[bytes, Record]]] = field(default_factory=dict)
+    names: dict[str, Record] = field(default_factory=dict)
+
+    def add(self, record: Record) -> None:
+        """Add a verified record."""
+        self.logs.setdefault(record.device, {}).setdefault(record.seq, {})[record.digest] = record
+        self.names[record_name(record.device, record.seq, record.digest)] = record
+
+    def records(self) -> Iterable[Record]:
+        """Every record."""
+        return self.names.values()
+
+    def head(self, device: bytes) -> Record | None:
+        """The newest record of a device (of the branch with the smallest digest, where it forked)."""
+        log = self.logs.get(device)
+        if not log:
+            return None
+        last = log[max(log)]
+        return last[min(last)]
+
+    def forks(self) -> list[tuple[bytes, int]]:
+        """(device, seq) wherever two records carry one number."""
+        return [
+            (device, seq) for device, log in self.logs.items() for seq, branch in sorted(log.items()) if len(branch) > 1
+        ]
+
+    def gaps(self) -> list[str]:
+        """'device/seq' of records that others follow but that nobody served."""
+        return [
+            f"{device.hex()}/{seq}"
+            for device, log in self.logs.items()
+            for seq in range(1, max(log) + 1)
+            if seq not in log
+        ]
+
+    def wanted(self) -> list[str]:
+        """Names of the missing predecessors of known records: a listing that lags hides nothing."""
+        names = []
+        for log in self.logs.values():
+            for seq, branch in log.items():
+                if seq > 1 and seq - 1 not in log:
+                    names += [record_name(rec.device, seq - 1, rec.prev) for rec in branch.values()]
+        return names
+
+
+def contiguous(names: set[str], book: LogBook) -> dict[bytes, int]:
+    """Device -> seq up to which a disk that has ``names`` serves that log without a gap."""
+    heads = {}
+    for device, log in book.logs.items():
+        seq = 0
+        while seq + 1 in log and any(record_name(device, seq + 1, digest) in names for digest in log[seq + 1]):
+            seq += 1
+        heads[device] = seq
+    return heads
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``verdict`` of one disk; ``missing``: names of records it lacks; ``lost``: those of them it once had."""
+
+    verdict: Verdict
+    missing: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+def compare(
+    names: set[str], book: LogBook, acked: Mapping[bytes, int], remembered: Mapping[bytes, int]
+) -> Comparison:
+    """One disk's listing against the union.
+
+    ``acked``: device -> seq that the disk acknowledged, as the devices' own signed records say (so this works on an
+    empty machine); ``remembered``: device -> seq that it served to this machine before.
+    """
+    missing = tuple(sorted(name for name in book.names if name not in names))
+    lost = []
+    for name in missing:
+        record = book.names[name]
+        if record.seq <= max(acked.get(record.device, 0), remembered.get(record.device, 0)):
+            lost.append(name)
+    if lost:
+        return Comparison(Verdict.ROLLED_BACK, missing, tuple(lost))
+    return Comparison(Verdict.BEHIND if missing else Verdict.EQUAL, missing)

@@ -1,0 +1,190 @@
+"""What a log record says: operations and the body around them.  The wire format around a body is codec/records.py."""
+
+from __future__ import annotations
+
+import msgspec
+
+from webraid.codec.pack import ChunkKind, Place
+from webraid.errors import SealBroken
+
+FORMAT = 1
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of all table structures: msgpack maps with short, stable keys; unknown keys are ignored on reading."""
+
+
+class Op(Struct, frozen=True, kw_only=True, tag_field="op"):
+    """One operation of a record."""
+
+
+class Genesis(Op, frozen=True, kw_only=True, tag="genesis"):
+    """The first operation of a pool.  ``owner``: public key that certifies devices."""
+
+    name: str
+    level: str
+    owner: bytes
+    format: int = FORMAT
+
+
+class Enroll(Op, frozen=True, kw_only=True, tag="enroll"):
+    """The first operation of a device: its key and rights, certified by the owner (see ``certificate``)."""
+
+    public: bytes
+    name: str
+    rights: tuple[str, ...]
+    signature: bytes
+
+
+class AddDisk(Op, frozen=True, kw_only=True, tag="add-disk"):
+    """A disk takes a seat; it counts only after Joined.  ``connection``: sealed with root.creds."""
+
+    disk: bytes
+    name: str
+    kind: str
+    domain: str
+    identity: str
+    capacity: int | None = None
+    connection: bytes = b""
+
+
+class Joined(Op, frozen=True, kw_only=True, tag="joined"):
+    """The disk holds all metadata: from now on its answers count."""
+
+    disk: bytes
+
+
+class RemoveDisk(Op, frozen=True, kw_only=True, tag="remove-disk"):
+    """The disk is no longer part of the pool.  Its shards do not count."""
+
+    disk: bytes
+
+
+class Prepare(Op, frozen=True, kw_only=True, tag="prepare"):
+    """Pins: the run may create the packs ``creates`` and use chunks of the packs ``reuses``."""
+
+    run: bytes
+    creates: tuple[bytes, ...] = ()
+    reuses: tuple[bytes, ...] = ()
+
+
+class TablePack(Struct, frozen=True, kw_only=True):
+    """A table pack: an identical object on every disk.  ``sha256`` of the object, ``length`` of the sealed pack."""
+
+    id: bytes
+    length: int
+    sha256: bytes
+
+
+class ChunkAt(msgspec.Struct, frozen=True, array_like=True):
+    """Where a chunk of a table pack lies: ``pack`` is an index into the commit's ``packs``."""
+
+    id: bytes
+    kind: int
+    pack: int
+    number: int
+    offset: int
+    stored: int
+    plain: int
+    compressed: bool
+
+    def place(self) -> Place:
+        """As codec/pack.py wants it."""
+        return Place(
+            self.id, ChunkKind(self.kind), self.number, self.offset, self.stored, self.plain, self.compressed
+        )  # fmt: skip
+
+
+def chunk_at(place: Place, pack: int) -> ChunkAt:
+    """The reverse of ``ChunkAt.place``."""
+    return ChunkAt(
+        place.id, int(place.kind), pack, place.number, place.offset, place.stored, place.plain, place.compressed
+    )  # fmt: skip
+
+
+class RootDir(Struct, frozen=True, kw_only=True):
+    """One PATH of a put: stored under ``name``; ``origin`` is where it was, absolute."""
+
+    name: bytes
+    origin: bytes
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """The tree of files at one moment.  ``root``: id of the root page; ``partial``: a checkpoint of a longer run."""
+
+    root: bytes
+    time_ms: int
+    host: str
+    level: str
+    roots: tuple[RootDir, ...]
+    tags: tuple[str, ...] = ()
+    files: int = 0
+    size: int = 0
+    partial: bool = False
+    problems: int = 0
+
+
+class Commit(Op, frozen=True, kw_only=True, tag="commit"):
+    """The one commit point of a run.  ``places``: all chunks of its table packs; ``segments``: ids of the new index
+    segments among them; ``supersedes``: ids of segments whose content the new ones repeat."""
+
+    run: bytes
+    packs: tuple[TablePack, ...] = ()
+    places: tuple[ChunkAt, ...] = ()
+    segments: tuple[bytes, ...] = ()
+    supersedes: tuple[bytes, ...] = ()
+    snapshot: Snapshot | None = None
+
+
+class Close(Op, frozen=True, kw_only=True, tag="close"):
+    """The run is settled: its pins go, its commit stands."""
+
+    run: bytes
+
+
+class Abort(Op, frozen=True, kw_only=True, tag="abort"):
+    """The run never happened: its pins go, its commit (if any was visible) is ignored."""
+
+    run: bytes
+
+
+class Condemn(Op, frozen=True, kw_only=True, tag="condemn"):
+    """These packs will be deleted: nobody may use them anew."""
+
+    packs: tuple[bytes, ...]
+
+
+AnyOp = Genesis | Enroll | AddDisk | Joined | RemoveDisk | Prepare | Commit | Close | Abort | Condemn
+
+
+class Body(Struct, frozen=True, kw_only=True):
+    """``lamport`` orders records of different devices; ``vector``: device -> seq seen of its log; ``acked``: disk ->
+    seq of this device's log which that disk has acknowledged without a gap (so that anybody can tell later whether
+    the disk was rolled back)."""
+
+    lamport: int
+    ops: tuple[AnyOp, ...]
+    vector: dict[bytes, int] = {}  # noqa: RUF012 - msgspec copies mutable defaults
+    acked: dict[bytes, int] = {}  # noqa: RUF012
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Body)
+
+
+def encode_body(body: Body) -> bytes:
+    """msgpack of ``body``."""
+    return _encoder.encode(body)
+
+
+def decode_body(data: bytes) -> Body:
+    """The body in ``data``; raises SealBroken when it does not fit the format."""
+    try:
+        return _decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise SealBroken(f"a log record does not follow the format: {error}") from error
+
+
+def certificate(pool: bytes, public: bytes, name: str, rights: tuple[str, ...]) -> bytes:
+    """The bytes that the owner signs to enroll a device."""
+    return b"WRCERT\0\1" + msgspec.msgpack.encode([pool, public, name, list(rights)])
