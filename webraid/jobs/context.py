@@ -1,0 +1,211 @@
+"""What every job works with: identity, local cache, disks, table, array; opened and closed here."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+
+from webraid.array.array import Array
+from webraid.array.events import ArrayEvent, DiskStalled, Finding, ShardBad, ShardRead, ShardWritten
+from webraid.backend.base import Backend
+from webraid.backend.disk import Disk
+from webraid.backend.throttled import Limits
+from webraid.config import Config, Places, load, load_secrets
+from webraid.env import Env
+from webraid.errors import ConfigError, IntegrityError, PoolBusy
+from webraid.jobs.connection import Connection, from_section, make_disk, open_connection
+from webraid.jobs.events import DiskBytes, DiskNotice, OnEvent, ShardFound, ignore
+from webraid.model import parse_size
+from webraid.table.device import Identity, OwnLog, load_identity
+from webraid.table.fold import DiskInfo
+from webraid.table.local import Database, Local
+from webraid.table.local_index import LocalIndex
+from webraid.table.log import Verdict
+from webraid.table.table import Table, View
+
+Wrap = Callable[[str, Callable[[], Backend]], Callable[[], Backend]]
+
+
+def _plain(name: str, opener: Callable[[], Backend]) -> Callable[[], Backend]:
+    return opener
+
+
+@dataclass(slots=True)
+class Settings:
+    """Where things are and how the outside is reached; tests replace what they need."""
+
+    places: Places
+    environ: Mapping[str, str]
+    env: Env = field(default_factory=Env)
+    wrap: Wrap = _plain
+    on_event: OnEvent = ignore
+
+
+@dataclass(slots=True)
+class Context:
+    """An opened pool."""
+
+    settings: Settings
+    config: Config
+    identity: Identity
+    database: Database
+    local: Local
+    index: LocalIndex
+    disks: dict[bytes, Disk]
+    table: Table
+    findings: list[Finding] = field(default_factory=list)
+    array: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.array = Array(
+            self.disks, env=self.env, on_event=self._array_event, patience=self.config.limits.patience
+        )  # fmt: skip
+
+    @property
+    def env(self) -> Env:
+        """Clock, randomness, sleep."""
+        return self.settings.env
+
+    @property
+    def pool(self) -> bytes:
+        """The pool's id, 16 bytes."""
+        return self.identity.pool
+
+    def event(self, event: object) -> None:
+        """Tell whoever listens."""
+        self.settings.on_event(event)  # type: ignore[arg-type]
+
+    def disk_name(self, disk: bytes) -> str:
+        """The name users know."""
+        info = self.table.state.disks.get(disk)
+        return info.name if info else disk.hex()
+
+    def domains(self) -> dict[bytes, str]:
+        """Disk -> failure domain, of the disks that are joined."""
+        return {info.id: info.domain for info in self.table.state.joined()}
+
+    def open_table(self, *, spot: bool = False) -> View:
+        """Open the table, tell what is odd about the disks, take alarming ones out of use."""
+        view = self.table.open(spot=spot)
+        for disk, answer in view.verdicts.items():
+            name, verdict = self.disk_name(disk), answer.verdict
+            if verdict is Verdict.ROLLED_BACK:
+                text = f"shows an older state: {len(answer.lost)} records it once acknowledged are gone"
+                self.event(DiskNotice(name, text, alarm=True))
+            elif verdict is Verdict.CORRUPT:
+                self.event(DiskNotice(name, f"serves damaged data: {view.notes.get(disk, '')}", alarm=True))
+            elif verdict is Verdict.FOREIGN:
+                self.event(DiskNotice(name, f"does not count: {view.notes.get(disk, '')}"))
+            elif verdict is Verdict.SILENT:
+                self.event(DiskNotice(name, f"does not answer: {view.errors.get(disk, 'no answer')}"))
+        for device, seq in view.forks:
+            self.event(DiskNotice("log", f"device {device.hex()} wrote number {seq} twice: it was cloned", alarm=True))
+        for gap in view.gaps:
+            self.event(DiskNotice("log", f"record {gap} is missing on every disk that answered", alarm=True))
+        return view
+
+    def note_findings(self) -> None:
+        """Shards that reads found to be bad count no more; called by jobs now and then, on their own thread."""
+        by_name = {info.name: info.id for info in self.table.state.members()}
+        while self.findings:
+            found = self.findings.pop()
+            if found.disk in by_name and found.problem != "unreadable":
+                self.index.mark_bad(bytes.fromhex(found.pack), found.index, by_name[found.disk], found.problem)
+
+    def _array_event(self, event: ArrayEvent) -> None:
+        """On any thread: pass on what people see, keep findings for ``note_findings``."""
+        match event:
+            case ShardBad():
+                found = event.finding
+                self.findings.append(found)
+                self.event(ShardFound(found.disk, found.pack, found.index, found.problem))
+            case ShardRead():
+                self.event(DiskBytes(event.disk, down=event.size))
+            case ShardWritten():
+                self.event(DiskBytes(event.disk, up=event.size))
+            case DiskStalled():
+                self.event(DiskNotice(event.disk, "does not answer in its time: the others do its work"))
+
+    def close(self) -> None:
+        """Stop the disks' threads without waiting for hung ones."""
+        for disk in self.disks.values():
+            disk.close()
+        self.database.close()
+
+
+@contextmanager
+def locked(places: Places) -> Iterator[None]:
+    """One writing run a machine.  Raises PoolBusy.  The kernel frees the lock whatever happens to us."""
+    places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PoolBusy("another webraid run on this machine is changing the pool") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def limits_of(config: Config, disks: int) -> Limits:
+    """Each disk's share of the configured bandwidth."""
+    up, down = parse_size_rate(config.limits.upload), parse_size_rate(config.limits.download)
+    share = max(1, disks)
+    return Limits(up=up / share if up else None, down=down / share if down else None)
+
+
+def parse_size_rate(text: str) -> float | None:
+    """'2 MiB/s' -> bytes a second; '0' -> None."""
+    return parse_size(text.removesuffix("/s")) or None
+
+
+def open_context(settings: Settings) -> Context:
+    """Everything but the first look at the disks (``Context.open_table``).  Raises NotAPool and ConfigError."""
+    config = load(settings.places.config, settings.environ)
+    identity = load_identity(settings.places.device)
+    if identity.pool.hex() != config.pool.id:
+        raise ConfigError(
+            f"{settings.places.config} is of another pool than the key in {settings.places.device}",
+            hint="Set WEBRAID_CONFIG and WEBRAID_STATE_DIR so that they belong together.",
+        )
+    database = Database(settings.places.database)
+    disks: dict[bytes, Disk] = {}
+    local = Local(database)
+    table = Table(
+        identity, local, OwnLog(settings.places.device), disks, settings.env, patience=config.limits.patience
+    )  # fmt: skip
+    secrets = load_secrets(settings.places.secrets)
+
+    def connect(info: DiskInfo) -> None:
+        connection = _connection(settings, config, identity, info, secrets)
+        if connection is not None:
+            limits = limits_of(config, len(table.state.members()))
+            disks[info.id] = make_disk(
+                connection, id=info.id, env=settings.env, environ=settings.environ, limits=limits, wrap=settings.wrap
+            )
+
+    table.on_member = connect
+    table.meet_members()
+    return Context(settings, config, identity, database, local, LocalIndex(database), disks, table)
+
+
+def _connection(
+    settings: Settings, config: Config, identity: Identity, info: DiskInfo, secrets: Mapping[str, dict[str, str]]
+) -> Connection | None:
+    """The config's section where there is one (this machine may reach a disk by another path), else the log's."""
+    section = config.disk(info.name)
+    if section is not None:
+        connection = from_section(section, secrets.get(info.name, {}))
+        return connection if connection.domain else msgspec.structs.replace(connection, domain=info.domain)
+    try:
+        return open_connection(info, identity.root, identity.pool)
+    except IntegrityError as error:
+        settings.on_event(DiskNotice(info.name, f"its connection data cannot be opened: {error}"))
+        return None
+

@@ -1,0 +1,158 @@
+"""init: make a pool.  Nothing goes to any disk yet: the first add-backend takes everything along."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from webraid import config
+from webraid.codec.keys import (
+    KdfParams,
+    Owner,
+    new_device,
+    new_owner,
+    new_recovery_code,
+    new_root,
+    passphrase_bits,
+    seal_passphrase_slot,
+    seal_recovery_slot,
+)
+from webraid.codec.levels import parse_level
+from webraid.codec.sign import sign
+from webraid.errors import ConfigError
+from webraid.jobs.context import Settings
+from webraid.table.device import Identity, OwnLog, save_identity
+from webraid.table.fold import ALL_RIGHTS
+from webraid.table.local import Database, Local
+from webraid.table.records import AnyOp, Enroll, Genesis, certificate
+from webraid.table.table import Table
+
+WEAK_BITS = 60
+SLOTS = "slots"  # key of the local cache: the slots that every disk gets
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What the user must keep on paper."""
+
+    pool_name: str
+    pool_id: str
+    recovery_code: str = field(repr=False)
+
+    def text(self) -> str:
+        """The page to print."""
+        return (
+            f"WebRAID recovery kit\n====================\n\n"
+            f"Pool            {self.pool_name}\n"
+            f"Pool id         {self.pool_id}\n"
+            f"Recovery code   {self.recovery_code}\n\n"
+            "Keep this page where your computer is not. Whoever has it and one of your disks can read everything;\n"
+            "without it and without the passphrase nobody can, you included.\n\n"
+            "To bring everything back on an empty machine:\n"
+            "  1. Install webraid.\n"
+            "  2. Log in to any one of your disks:\n"
+            "       webraid recover KIND --option ...     (for a folder: webraid recover local --path FOLDER)\n"
+            "     and give the passphrase, or this recovery code.\n"
+            "  3. webraid snapshots ; webraid get\n"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new pool."""
+
+    name: str
+    pool_id: str
+    level: str
+    kit: Kit = field(repr=False)
+
+
+def host() -> str:
+    """This machine's name, for people."""
+    return socket.gethostname() or "unnamed"
+
+
+def enroll(identity: Identity, owner: Owner) -> Enroll:
+    """The certificate that makes a device part of the pool."""
+    signed = certificate(identity.pool, identity.key.public, identity.name, ALL_RIGHTS)
+    return Enroll(
+        public=identity.key.public, name=identity.name, rights=ALL_RIGHTS, signature=sign(owner.private, signed)
+    )
+
+
+def start_log(settings: Settings, identity: Identity, ops: list[AnyOp], slots: dict[str, bytes]) -> None:
+    """The first record of this device, kept here until disks are asked.  The key is written last."""
+    database = Database(settings.places.database)
+    try:
+        local = Local(database)
+        local.set(SLOTS, msgspec.msgpack.encode(slots))
+        table = Table(identity, local, OwnLog(settings.places.device), {}, settings.env, patience=1.0)
+        if table.book.head(identity.key.id) is None:
+            table.append(*ops)
+    finally:
+        database.close()
+    save_identity(settings.places.device, identity, settings.env)
+
+
+def init(
+    settings: Settings, *, name: str, level: str, passphrase: str, weak: bool = False, kit: Path | None = None,
+    kdf: KdfParams | None = None,
+) -> Made:  # fmt: skip
+    """Make a pool.  Raises ConfigError when there is one already or the passphrase is too weak."""
+    places, env = settings.places, settings.env
+    if places.config.exists() and not _interrupted(settings):
+        raise ConfigError(
+            f"there is a pool already: {places.config}", hint="Set WEBRAID_CONFIG to make another one beside it."
+        )
+    if (places.device / "card.json").exists():
+        raise ConfigError(
+            f"{places.state} belongs to a pool already", hint="Set WEBRAID_STATE_DIR to make another pool beside it."
+        )
+    config.valid_name(name)
+    spec = parse_level(level)
+    check_passphrase(passphrase, weak)
+    if kit is not None and kit.exists():
+        raise ConfigError(f"{kit} exists already", hint="A kit is never written over another one: choose a new name.")
+    root, owner, pool = new_root(env), new_owner(env), env.random(16)
+    code = new_recovery_code(env)
+    slots = {
+        env.random(8).hex(): seal_passphrase_slot(pool, passphrase, root, owner, env, kdf or KdfParams()),
+        env.random(8).hex(): seal_recovery_slot(pool, code, root, owner, env),
+    }
+    made = Made(name, pool.hex(), str(spec), Kit(name, pool.hex(), code))
+    if kit is not None:
+        config.write_private(kit.expanduser().absolute(), made.kit.text())
+    identity = Identity(pool, owner.public, host(), root, new_device(env))
+    genesis = Genesis(name=name, level=str(spec), owner=owner.public)
+    _forget_leftovers(settings)
+    config.create(places.config, config.PoolSection(name=name, id=pool.hex(), level=str(spec)))
+    start_log(settings, identity, [genesis, enroll(identity, owner)], slots)
+    return made
+
+
+def _interrupted(settings: Settings) -> bool:
+    """An earlier init wrote a config and stopped before this machine had its key: nothing was ever stored with it."""
+    no_key = not (settings.places.device / "card.json").exists()
+    return no_key and not config.load(settings.places.config, settings.environ).disks
+
+
+def _forget_leftovers(settings: Settings) -> None:
+    """An init that was interrupted left no config: what it kept here is of no use to anybody."""
+    database = settings.places.database
+    for path in (*database.parent.glob(database.name + "*"), *settings.places.device.glob("log/*")):
+        path.unlink()
+
+
+def check_passphrase(passphrase: str, weak: bool) -> None:
+    """Raises ConfigError for an empty one, and for one that is quickly guessed unless ``weak`` allows it."""
+    if not passphrase:
+        raise ConfigError("the passphrase is empty", hint="Leave --passphrase away to be offered a strong one.")
+    bits = passphrase_bits(passphrase)
+    if bits < WEAK_BITS and not weak:
+        raise ConfigError(
+            f"this passphrase is quickly guessed (about {bits:.0f} bits, {WEAK_BITS} are asked for)",
+            hint="Use several random words, or say --weak-passphrase if the pool guards nothing of worth.",
+        )

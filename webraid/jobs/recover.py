@@ -1,0 +1,195 @@
+"""recover: an empty machine, a passphrase (or the recovery code) and any one disk bring the whole pool back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from webraid import config
+from webraid.backend.base import Backend
+from webraid.backend.disk import Disk
+from webraid.backend.throttled import Limits
+from webraid.codec.keys import Opened, new_device, open_slot
+from webraid.config import DiskSection, PoolSection
+from webraid.errors import ConfigError, IntegrityError, NotAPool, ObjectNotFound, SealBroken, WrongPassphrase
+from webraid.jobs.connection import Connection, Opener, make_disk, open_connection
+from webraid.jobs.context import Context, Settings, open_context
+from webraid.jobs.events import Notice
+from webraid.jobs.init import SLOTS, enroll, host
+from webraid.jobs.pages import load_index
+from webraid.jobs.snapshots import ordered
+from webraid.table.device import Identity, OwnLog, save_identity
+from webraid.table.gather import gather
+from webraid.table.local import Database, Local
+from webraid.table.survey import MARKER, Marker, read_marker
+from webraid.table.table import Table
+
+SLOT_PREFIX = "slots/"
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What came back."""
+
+    name: str
+    pool_id: str
+    device: str
+    disks: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    snapshots: int = 0
+    latest: str = ""
+    fresh: bool = False
+
+
+@dataclass(slots=True)
+class _Found:
+    marker: Marker
+    slots: dict[str, bytes]
+
+
+def recover(
+    settings: Settings, *, kind: str, options: Mapping[str, object], secret: str
+) -> tuple[Recovered, Context]:
+    """Open the pool that this one disk belongs to.  The caller closes the context.
+
+    Raises NotAPool when the place is no disk of a pool, WrongPassphrase, BackendError, ConfigError when this machine
+    has a pool already.
+    """
+    if settings.places.config.exists() and _complete(settings):
+        raise ConfigError(
+            f"this machine has a pool already: {settings.places.config}",
+            hint="Set WEBRAID_CONFIG and WEBRAID_STATE_DIR to recover another one beside it.",
+        )
+    opener = Opener(kind, options, {}, settings.environ)
+    cls, _, secrets = opener.parts()
+    plain = {key: value for key, value in options.items() if key.replace("-", "_") not in secrets}
+    connection = Connection(name="recovery", kind=kind, domain="recovery", options=dict(plain), secrets=secrets)
+    disk = make_disk(
+        connection, id=b"", env=settings.env, environ=settings.environ, limits=Limits(), wrap=settings.wrap
+    )  # fmt: skip
+    try:
+        found = _look(settings, disk)
+        opened = _unlock(found, secret)
+        _adopt(settings, disk, found, opened, connection)
+    finally:
+        disk.close()
+    ctx = open_context(settings)
+    try:
+        return _report(ctx), ctx
+    except BaseException:
+        ctx.close()
+        raise
+
+
+def _complete(settings: Settings) -> bool:
+    return (settings.places.device / "card.json").exists()
+
+
+def _look(settings: Settings, disk: Disk) -> _Found:
+    def work(backend: Backend) -> _Found:
+        try:
+            marker = read_marker(backend.get(MARKER))
+        except ObjectNotFound:
+            raise NotAPool(
+                "this place is no disk of a webraid pool", hint="Give the same options as when the disk was added."
+            ) from None
+        names = [stored.name for stored in backend.list(SLOT_PREFIX)]
+        return _Found(marker, {name.removeprefix(SLOT_PREFIX): backend.get(name) for name in names})
+
+    answers, errors = gather({0: disk.call(work)}, settings.env, enough=lambda _: False, patience=120.0)
+    for error in errors.values():
+        raise error
+    return answers[0]
+
+
+def _unlock(found: _Found, secret: str) -> Opened:
+    damaged = 0
+    for blob in found.slots.values():
+        try:
+            return open_slot(blob, found.marker.pool, secret)
+        except WrongPassphrase:
+            continue
+        except SealBroken:
+            damaged += 1
+    if damaged or not found.slots:
+        raise SealBroken(
+            f"{damaged} of {len(found.slots)} key slots on this disk are damaged and no other one opens",
+            hint="Try another disk of the pool.",
+        )
+    raise WrongPassphrase("no key slot opens with this passphrase or recovery code")
+
+
+def _adopt(settings: Settings, disk: Disk, found: _Found, opened: Opened, connection: Connection) -> None:
+    """Read the log from this disk, learn the others, take a new device key (an old log is never continued)."""
+    places = settings.places
+    identity = Identity(found.marker.pool, opened.owner.public, host(), opened.root, new_device(settings.env))
+    for leftover in places.database.parent.glob(places.database.name + "*"):
+        leftover.unlink()
+    for record in places.device.glob("log/*"):
+        record.unlink()
+    database = Database(places.database)
+    try:
+        local = Local(database)
+        local.set(SLOTS, msgspec.msgpack.encode(found.slots))
+        disk.id = found.marker.disk
+        table = Table(
+            identity, local, OwnLog(places.device), {found.marker.disk: disk}, settings.env, patience=60.0
+        )  # fmt: skip
+        table.open()
+        if not table.state.owner:
+            raise NotAPool("this disk holds no readable log of its pool", hint="Try another disk of the pool.")
+        _write_config(settings, table, identity, connection, found.marker.disk)
+        table.view.verdicts.clear()
+        table.append(enroll(identity, opened.owner), wait=False)
+    finally:
+        database.close()
+    save_identity(places.device, identity, settings.env)
+
+
+def _write_config(
+    settings: Settings, table: Table, identity: Identity, given: Connection, given_id: bytes
+) -> None:
+    path, state = settings.places.config, table.state
+    config.create(path, PoolSection(name=state.name, id=identity.pool.hex(), level=state.level))
+    for info in state.members():
+        try:
+            connection = open_connection(info, identity.root, identity.pool)
+        except IntegrityError as error:
+            settings.on_event(Notice(f"disk {info.name}: {error}", warning=True))
+            continue
+        if info.id == given_id:
+            connection = msgspec.structs.replace(connection, options=given.options, secrets=given.secrets)
+        config.put_secrets(settings.places.secrets, info.name, connection.secrets)
+        config.put_disk(
+            path,
+            DiskSection(
+                info.name, info.kind, info.domain, connection.capacity, connection.reserve, connection.threads,
+                connection.options,
+            ),
+        )  # fmt: skip
+
+
+def _report(ctx: Context) -> Recovered:
+    """Open with all disks, publish the new device, take the index in."""
+    view = ctx.open_table()
+    if ctx.table.usable():
+        ctx.table.spread_head()
+    load_index(ctx)
+    ctx.table.flush(ctx.config.limits.patience)
+    state = ctx.table.state
+    result = Recovered(state.name, ctx.pool.hex(), ctx.identity.key.id.hex(), fresh=view.fresh)
+    for info in state.members():
+        verdict = view.verdicts[info.id].verdict
+        if verdict.counts:
+            result.disks.append(info.name)
+        elif verdict.alarming:
+            result.alarms.append(f"{info.name}: {verdict.value}")
+        else:
+            result.unreachable.append(info.name)
+    shots = ordered(ctx)
+    result.snapshots = len(shots)
+    result.latest = shots[-1].name if shots else ""
+    return result

@@ -1,0 +1,202 @@
+"""One writing run: its pins, its table packs, its commit.  The order of the steps is format.md's; see docs/spec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from webraid.codec.chunker import chunk_id
+from webraid.codec.pack import Chunk, ChunkKind, seal_pack
+from webraid.codec.shard import make_shards
+from webraid.jobs.context import Context
+from webraid.jobs.pages import load_index, read_pages
+from webraid.model import Code, Geometry, PackKind, shard_name
+from webraid.table.index import MERGE_ABOVE, Index, encode_segments
+from webraid.table.records import Abort, ChunkAt, Close, Commit, Prepare, Snapshot, TablePack, chunk_at
+from webraid.table.table import Acks
+
+IDS = 64  # pack ids pinned at a time
+TABLE_PACK = 8 << 20  # bytes of pages after which a table pack is closed
+SMALL_SEGMENT = 1 << 20  # bytes: smaller ones are worth merging
+
+
+@dataclass(slots=True)
+class Run:
+    """Pins, then pages and segments, then the commit.  Used by one thread."""
+
+    ctx: Context
+    id: bytes
+    reuses: set[bytes] = field(default_factory=set)
+    rescue: Callable[[bytes], None] = lambda pack_id: None  # stores the chunks of a condemned data pack anew
+    _pinned: set[bytes] = field(default_factory=set)
+    _ids: list[bytes] = field(default_factory=list)
+    _pages: list[Chunk] = field(default_factory=list)
+    _fresh: set[bytes] = field(default_factory=set)
+    _size: int = 0
+    _packs: list[TablePack] = field(default_factory=list)
+    _places: list[ChunkAt] = field(default_factory=list)
+    _objects: dict[bytes, bytes] = field(default_factory=dict)
+    _weakest: int = 1 << 30
+
+    def pin(self) -> None:
+        """PREPARE: pack ids if none are left, and whatever is re-used so far."""
+        fresh = [] if self._ids else [self.ctx.env.random(16) for _ in range(IDS)]
+        reuses = self.reuses - self._pinned
+        self.ctx.table.append(Prepare(run=self.id, creates=tuple(fresh), reuses=tuple(sorted(reuses))))
+        self._ids += fresh
+        self._pinned |= reuses
+
+    def new_pack_id(self) -> bytes:
+        """A name that no other run uses, pinned on W disks before it is handed out."""
+        if not self._ids:
+            self.pin()
+        return self._ids.pop()
+
+    # -- pages and segments ------------------------------------------------------------------------------------------
+    def store_page(self, plain: bytes, kind: ChunkKind = ChunkKind.PAGE) -> bytes:
+        """The id of a page that is, or will be at the commit, in a table pack."""
+        page = chunk_id(self.ctx.identity.root.id, plain)
+        if page in self._fresh or self._known(page):
+            return page
+        self._fresh.add(page)
+        self._pages.append(Chunk(page, kind, plain))
+        self._size += len(plain)
+        if self._size >= TABLE_PACK:
+            self._close_pack()
+        return page
+
+    def _known(self, page: bytes) -> bool:
+        condemned = self.ctx.table.state.condemned
+        for pack, _ in self.ctx.index.find([page]).get(page, []):
+            if pack not in condemned:
+                self.reuses.add(pack)
+                return True
+        return False
+
+    def _close_pack(self) -> None:
+        """Seal what has gathered and put it on every disk."""
+        if not self._pages:
+            return
+        pack_id, pages = self.new_pack_id(), self._pages
+        self._pages, self._size = [], 0
+        sealed = seal_pack(self.ctx.identity.root.meta, self.ctx.pool, pack_id, pages, shuffle=self.ctx.env.rng)
+        geometry = Geometry(Code.COPIES, 1, max(1, len(self.ctx.table.state.joined())))
+        (shard,) = make_shards(self.ctx.pool, pack_id, PackKind.TABLE, geometry, sealed.data, md5=False)
+        packed = TablePack(id=pack_id, length=len(sealed.data), sha256=shard.sha256)
+        self._places += [chunk_at(place, len(self._packs)) for place in sealed.places]
+        self._packs.append(packed)
+        self._objects[pack_id] = bytes(shard.object)
+        self._spread(pack_id)
+
+    def _spread(self, pack_id: bytes) -> None:
+        acks = self.ctx.table.everywhere(shard_name(pack_id, 0), self._objects[pack_id])
+        for disk in self.ctx.domains():
+            if disk in acks.disks:
+                self.ctx.index.mark_good(pack_id, 0, disk)
+            else:
+                self.ctx.index.mark_bad(pack_id, 0, disk, "missing")
+        self._weakest = min(self._weakest, self._domains(acks) - 1)
+
+    def _domains(self, acks: Acks) -> int:
+        domains = self.ctx.domains()
+        return len({domains[disk] for disk in acks.disks if disk in domains})
+
+    # -- the commit --------------------------------------------------------------------------------------------------
+    def commit(self, snapshot: Snapshot | None) -> Acks:
+        """Segments for everything new, pins for everything re-used, then the one commit point, then CLOSE."""
+        self._pin_reused()
+        unrecorded = self.ctx.index.unrecorded()
+        segments, supersedes = self._segments(unrecorded)
+        self._close_pack()
+        commit = Commit(
+            run=self.id, packs=tuple(self._packs), places=tuple(self._places), segments=tuple(segments),
+            supersedes=tuple(supersedes), snapshot=snapshot,
+        )  # fmt: skip
+        acks = self._record(commit)
+        for segment in segments:
+            self.ctx.index.settle(unrecorded, segment)
+        load_index(self.ctx)
+        self.ctx.table.append(Close(run=self.id), wait=False)
+        self.ctx.table.refresh_hints()
+        return acks
+
+    def _segments(self, unrecorded: set[bytes]) -> tuple[list[bytes], list[bytes]]:
+        index = Index()
+        for pack_id in sorted(unrecorded):
+            pack = self.ctx.index.pack(pack_id)
+            if pack is not None and pack.kind is PackKind.DATA:
+                index.add(pack, self.ctx.index.places(pack_id))
+        supersedes = self._mergeable()
+        if supersedes:
+            merged = self.ctx.index.of_segments(supersedes)
+            for pack_id, pack in merged.packs.items():
+                index.add(pack, merged.places[pack_id])
+        segments = [self.store_page(data, ChunkKind.INDEX) for data in encode_segments(index)]
+        return segments, [old for old in supersedes if old not in segments]
+
+    def _mergeable(self) -> list[bytes]:
+        live = self.ctx.table.state.segments()
+        if len(live) < MERGE_ABOVE:
+            return []
+        small = []
+        for segment, found in self.ctx.index.find(live).items():
+            if found[0][1].plain < SMALL_SEGMENT:
+                small.append(segment)
+        return small
+
+    def _pin_reused(self) -> None:
+        """Pins, then a look whether somebody condemned what is re-used; such chunks are stored anew, and so on."""
+        while self.reuses - self._pinned:
+            self.pin()
+            self.ctx.open_table()
+            self.ctx.table.require_quorum()
+            gone = self.reuses & self.ctx.table.state.condemned
+            self.reuses -= gone
+            for pack_id in sorted(gone):
+                if self._is_table(pack_id):
+                    self._again(pack_id)
+                else:
+                    self.rescue(pack_id)
+
+    def _again(self, pack_id: bytes) -> None:
+        """Pages of a condemned table pack: stored once more."""
+        pages = [place for place in self.ctx.index.places(pack_id) if place.kind is ChunkKind.PAGE]
+        for page, plain in read_pages(self.ctx, [place.id for place in pages]).items():
+            self._fresh.add(page)
+            self._pages.append(Chunk(page, ChunkKind.PAGE, plain))
+
+    def _is_table(self, pack_id: bytes) -> bool:
+        pack = self.ctx.index.pack(pack_id)
+        return pack is not None and pack.kind is PackKind.TABLE
+
+    def _record(self, commit: Commit) -> Acks:
+        """COMMIT, then the membership is read again: only disks that are members now count (mc_join)."""
+        before = {info.id for info in self.ctx.table.state.joined()}
+        acks = self.ctx.table.append(commit)
+        head = self.ctx.table.book.head(self.ctx.identity.key.id)
+        if head is None:
+            raise AssertionError("a record was just written")
+        for _ in range(5):
+            self.ctx.open_table()
+            now = {info.id for info in self.ctx.table.state.joined()}
+            if now <= before:
+                return acks
+            for pack_id in self._objects:
+                self._spread(pack_id)
+            before, acks = now, self.ctx.table.spread_head()
+        return acks
+
+    def abort(self) -> None:
+        """The run is given up: its pins go."""
+        self.ctx.table.append(Abort(run=self.id), wait=False)
+
+    def survives(self, acks: Acks, packs: Iterable[int]) -> int:
+        """t, honestly: what the table's and the data's copies survive; ``packs``: the losses each stripe survives."""
+        return max(-1, min([self._weakest, self._domains(acks) - 1, *packs]))
+
+
+def new_run(ctx: Context) -> Run:
+    """A run with a fresh id."""
+    return Run(ctx, ctx.env.random(16))
+
+

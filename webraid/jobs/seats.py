@@ -1,0 +1,58 @@
+"""The disks as placement sees them: free space by the provider's word and by the configured capacity."""
+
+from __future__ import annotations
+
+from webraid.array.placement import Seat
+from webraid.codec.shard import FOOTER, shard_sizes
+from webraid.jobs.context import Context
+from webraid.model import Pack, PackKind
+from webraid.table.gather import gather
+
+
+def object_sizes(pack: Pack) -> list[int]:
+    """Bytes of each shard object of a pack by index; 0 for an empty data shard, which is not stored."""
+    sizes = shard_sizes(pack.length, pack.geometry.k)
+    sizes += [sizes[0]] * (pack.geometry.n - pack.geometry.k)
+    return [size + FOOTER if size else 0 for size in sizes]
+
+
+def stored_bytes(ctx: Context) -> dict[bytes, int]:
+    """Bytes that the pool's shards take on each joined disk, by the table."""
+    used = dict.fromkeys(ctx.domains(), 0)
+    for pack in ctx.index.packs():
+        sizes = object_sizes(pack)
+        if pack.kind is PackKind.TABLE:
+            for disk in used:
+                used[disk] += sizes[0]
+        for home in pack.homes:
+            if home.disk in used and pack.kind is PackKind.DATA:
+                used[home.disk] += sizes[home.index]
+    return used
+
+
+def seats(ctx: Context) -> list[Seat]:
+    """All joined disks in a stable order."""
+    infos = sorted(ctx.table.state.joined(), key=lambda info: info.id)
+    usable = set(ctx.table.usable())
+    asked = {
+        info.id: ctx.disks[info.id].usage(urgent=True)
+        for info in infos
+        if info.id in usable and ctx.disks[info.id].caps.usage
+    }
+    told, _ = gather(asked, ctx.env, enough=lambda _: False, patience=ctx.config.limits.patience)
+    capped = any(info.capacity is not None for info in infos)
+    used = stored_bytes(ctx) if capped else {}
+    result = []
+    for info in infos:
+        section = ctx.config.disk(info.name)
+        free = told[info.id].free if info.id in told else None
+        if free is not None and section is not None:
+            free -= section.reserve
+        capacity = section.capacity if section is not None and section.capacity is not None else info.capacity
+        if capacity is not None:
+            room = capacity - used.get(info.id, 0)
+            free = room if free is None else min(free, room)
+        disk = ctx.disks.get(info.id)
+        writable = info.id in usable and disk is not None and disk.health.writable
+        result.append(Seat(info.id, info.domain, free, writable))
+    return result

@@ -1,0 +1,168 @@
+"""status: where the pool stands, verdict first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from webraid.array.tolerance import pack_tolerance
+from webraid.codec.levels import parse_level
+from webraid.errors import WebRAIDError
+from webraid.jobs.context import Context
+from webraid.jobs.pages import load_index
+from webraid.jobs.reading import with_good_homes
+from webraid.jobs.repair import missing_indices
+from webraid.jobs.seats import stored_bytes
+from webraid.jobs.snapshots import ordered
+from webraid.model import DiskState, Home, PackKind, PoolState
+from webraid.table.fold import DiskInfo
+from webraid.table.gather import gather
+from webraid.table.log import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class DiskStatus:
+    """One disk.  ``stored``: bytes of ours by the table; ``free``: None where nobody knows."""
+
+    name: str
+    kind: str
+    domain: str
+    state: str
+    detail: str
+    stored: int
+    free: int | None
+    capacity: int | None
+
+
+@dataclass(slots=True)
+class Status:
+    """The front page.  ``survives``: disks (failure domains) that may vanish from now on without any loss; -1: some
+    data is unreadable now.  ``promised``: what the pool's level promises with all disks there."""
+
+    name: str
+    pool_id: str
+    level: str
+    state: str
+    survives: int
+    promised: int | None
+    fresh: bool
+    answered: int
+    joined: int
+    disks: list[DiskStatus] = field(default_factory=list)
+    snapshots: int = 0
+    last_snapshot: str = ""
+    last_time_ms: int = 0
+    last_files: int = 0
+    last_bytes: int = 0
+    packs: int = 0
+    chunks: int = 0
+    missing_shards: int = 0
+    unreadable_packs: int = 0
+    alarms: list[str] = field(default_factory=list)
+    level_explained: str = ""
+    still_needed: int = 0
+
+
+@dataclass(slots=True)
+class Margin:
+    """How safe all stripes are together with a given set of disks."""
+
+    survives: int = 1 << 30
+    missing: int = 0
+    unreadable: int = 0
+
+
+def margin(ctx: Context, domains: Mapping[bytes, str]) -> Margin:
+    """The worst of all packs, with the shards on the disks of ``domains``."""
+    result, bad = Margin(), ctx.index.bad()
+    seen: dict[tuple[object, ...], int] = {}
+    for pack in ctx.index.packs():
+        good = with_good_homes(ctx, pack, bad)
+        if pack.kind is PackKind.TABLE:
+            there = [Home(0, home.disk) for home in good.homes if home.disk in domains]
+            held = len({domains[home.disk] for home in there}) - 1
+            result.missing += len(ctx.domains()) - len(good.homes)
+        else:
+            key = (pack.geometry, tuple((h.index, h.disk) for h in good.homes), tuple(map(bool, pack.shards)))
+            held = seen[key] if key in seen else seen.setdefault(key, pack_tolerance(good, domains))
+            result.missing += len(missing_indices(pack, good))
+        result.unreadable += held < 0
+        result.survives = min(result.survives, held)
+    return result
+
+
+def status(ctx: Context) -> Status:
+    """Ask all disks, then say where the pool stands.  Never raises because disks are missing."""
+    view = ctx.open_table()
+    state = ctx.table.state
+    usable = set(ctx.table.usable())
+    domains = {disk: domain for disk, domain in ctx.domains().items() if disk in usable}
+    load_failed = ""
+    try:
+        load_index(ctx)
+    except WebRAIDError as error:  # a state to report, not a reason to stop
+        load_failed = str(error)
+    safe = margin(ctx, domains)
+    spec, count = parse_level(state.level), len(state.joined())
+    enough = count >= spec.least
+    promised = spec.losses(count) if enough else None
+    shots = ordered(ctx)
+    result = Status(
+        name=state.name, pool_id=ctx.pool.hex(), level=state.level, state="", survives=0, promised=promised,
+        fresh=view.fresh, answered=view.counted, joined=count, snapshots=len(shots),
+        level_explained=spec.explain(count) if enough else "", still_needed=max(0, spec.least - count),
+    )  # fmt: skip
+    result.disks = _disks(ctx)
+    table_margin = len(set(domains.values())) - 1
+    result.survives = min(safe.survives, table_margin, promised if promised is not None else table_margin)
+    result.missing_shards, result.unreadable_packs = safe.missing, safe.unreadable
+    result.alarms = [f"{ctx.disk_name(disk)}: {answer.verdict.value}" for disk, answer in view.alarms().items()]
+    if load_failed:
+        result.alarms.append(load_failed)
+    result.packs, result.chunks = ctx.index.counts()
+    if shots:
+        last = shots[-1]
+        result.last_snapshot, result.last_time_ms = last.name, last.info.time_ms
+        result.last_files, result.last_bytes = last.info.files, last.info.size
+    healthy = len(usable & set(ctx.domains())) == count and not safe.missing and not result.alarms
+    result.state = PoolState.FAILED if result.survives < 0 else PoolState.ONLINE if healthy else PoolState.DEGRADED
+    return result
+
+
+def _disks(ctx: Context) -> list[DiskStatus]:
+    used = stored_bytes(ctx)
+    usable = set(ctx.table.usable())
+    asked = {
+        disk: ctx.disks[disk].usage(urgent=True) for disk in usable if disk in ctx.disks and ctx.disks[disk].caps.usage
+    }
+    told, _ = gather(asked, ctx.env, enough=lambda _: False, patience=ctx.config.limits.patience)
+    result = []
+    for info in sorted(ctx.table.state.members(), key=lambda item: item.name):
+        section = ctx.config.disk(info.name)
+        capacity = section.capacity if section is not None and section.capacity is not None else info.capacity
+        free = told[info.id].free if info.id in told else None
+        if capacity is not None:
+            room = max(0, capacity - used.get(info.id, 0))
+            free = room if free is None else min(room, free)
+        word, detail = _state(ctx, info)
+        result.append(
+            DiskStatus(info.name, info.kind, info.domain, word, detail, used.get(info.id, 0), free, capacity)
+        )
+    return result
+
+
+def _state(ctx: Context, info: DiskInfo) -> tuple[str, str]:
+    view = ctx.table.view
+    answer = view.verdicts.get(info.id)
+    if answer is None or answer.verdict is Verdict.SILENT:
+        error = view.errors.get(info.id)
+        return DiskState.UNREACHABLE.value, (error.args[0] if error else "no answer")
+    if answer.verdict is Verdict.FOREIGN:
+        return DiskState.FAULTED.value, view.notes.get(info.id, "")
+    if answer.verdict.alarming:
+        detail = view.notes.get(info.id) or f"{len(answer.lost)} records it once acknowledged are gone"
+        return DiskState.FAULTED.value, f"{answer.verdict.value}: {detail}"
+    if not info.joined:
+        return DiskState.REBUILDING.value, "joining: run add-backend again to finish"
+    behind = f"behind by {len(answer.missing)} records; the next put catches it up" if answer.missing else ""
+    return DiskState.ONLINE.value, behind
