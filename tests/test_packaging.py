@@ -17,6 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import webraid
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONTRACTS = {contract["id"]: contract for contract in PROJECT["tool"]["importlinter"]["contracts"]}
@@ -138,10 +140,12 @@ def test_what_runs_is_tested_with_the_same_versions() -> None:
 
 
 def test_the_version_stands_in_one_place() -> None:
-    number = PROJECT["project"]["version"]
-    assert version("webraid") == number, "not installed, or stale: pip install --no-deps -e ."
-    literal = re.compile(rf"""["']{re.escape(number)}["']""")
-    assert not [path for path in (ROOT / "webraid").rglob("*.py") if literal.search(path.read_text())]
+    assert PROJECT["tool"]["hatch"]["version"]["path"] == "webraid/__init__.py"
+    assert "version" not in PROJECT["project"]
+    assert version("webraid") == webraid.__version__, "not installed, or stale: pip install --no-deps -e ."
+    literal = re.compile(rf"""["']{re.escape(webraid.__version__)}["']""")
+    holders = [path for path in (ROOT / "webraid").rglob("*.py") if literal.search(path.read_text())]
+    assert holders == [ROOT / "webraid" / "__init__.py"]
 
 
 def test_the_packages_are_typed() -> None:
@@ -161,5 +165,5 @@ def test_a_wheel_holds_every_module_and_no_test(tmp_path: Path) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert {path.as_posix() for path in code} == {name for name in names if name.endswith(".py")}
     assert "webraid/py.typed" in names
-    assert tops == {"webraid", *modules(ROOT / "backends"), f"webraid-{PROJECT['project']['version']}.dist-info"}
+    assert tops == {"webraid", *modules(ROOT / "backends"), f"webraid-{webraid.__version__}.dist-info"}
     assert all(f"{kind} = {target}" in registered for kind, target in REGISTERED.items())
