@@ -39,7 +39,7 @@ class Limits(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, re
 
     upload: str = "0"
     download: str = "0"
-    memory: str = "128 MiB"
+    memory: str = "96 MiB"
     patience: float = 30.0
 
 

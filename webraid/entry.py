@@ -53,6 +53,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     sparse: tuple[tuple[int, int], ...] = ()
     chunks: bytes = b""
 
+    def __repr__(self) -> str:
+        return f"Entry(type={self.type.value!r})"  # names belong in no log
+
     def chunk_ids(self) -> list[bytes]:
         """The 16-byte ids in the content's order."""
         return [self.chunks[i : i + CHUNK_ID] for i in range(0, len(self.chunks), CHUNK_ID)]
