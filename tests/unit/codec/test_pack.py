@@ -63,6 +63,9 @@ def test_compression_is_used_where_it_pays_and_only_there() -> None:
     sealed = sealed_with(TEXT, NOISE, TEXT[:500], NOISE[:500], TEXT + NOISE)
     assert [place.compressed for place in sealed.places] == [True, False, True, False, True]
     assert sealed.places[0].stored < len(TEXT) / 20
+    hardly = NOISE[:1000] + bytes(60)
+    assert len(zstandard.ZstdCompressor(level=3).compress(hardly)) < len(hardly)
+    assert not sealed_with(hardly).places[0].compressed
     assert sealed.places[1].stored == len(NOISE) + 16
 
 
@@ -138,7 +141,8 @@ def test_a_compressed_chunk_never_grows_beyond_what_its_place_says() -> None:
     bomb = zstandard.ZstdCompressor().compress(bytes(1 << 24))
     unsized = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(1 << 20))
     cut = zstandard.ZstdCompressor().compress(NOISE)[:-9]
-    for number, frame in enumerate((bomb, unsized, cut, b"no frame at all"), start=2):
+    followed = zstandard.ZstdCompressor().compress(NOISE) + b"more"
+    for number, frame in enumerate((bomb, unsized, cut, followed, b"no frame at all"), start=2):
         out = bytearray(len(frame) + 16)
         PackCipher(KEY, POOL, PACK_ID).seal_into(number, 1, frame, memoryview(out))
         place = Place(bytes(16), ChunkKind.DATA, number, 0, len(out), len(NOISE), True)

@@ -94,6 +94,7 @@ def test_good_passphrases_are_accepted(strong: str) -> None:
     ["", "a", "aaaaaaaaaaaaaaaa", "x" * 500, "abababababababababab", "password123", "Password123!", "P@ssw0rd2024!!",
      "passwordpasswordpassword", "12345678901234567890", "qwertyuiopasdfghjklzxcvbnm", "abcdefghijklmnopqrstuvwxyz",
      "Tr0ub4dor&3", "correct horse battery staple", "correct correct correct correct correct correct",
+     "winter staple winter horse winter horse", "k9!" * 12, "1985 1974 2047 2036 1968 1957",
      "electrification", "supercalifragilisticexpialidocious", "iloveyou iloveyou forever"],
 )  # fmt: skip
 def test_weak_passphrases_are_not_overrated(weak: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webraid.codec.parity import coder
+from webraid.codec.parity import Coder, _agree, _engine, coder
+from webraid.codec.parity_isal import Array
 from webraid.codec.shard import (
     FOOTER,
     Shard,
@@ -25,7 +27,7 @@ from webraid.codec.shard import (
     shard_sizes,
     spans,
 )
-from webraid.errors import NotEnoughShards, ShardCorrupt
+from webraid.errors import ConfigError, NotEnoughShards, ShardCorrupt
 from webraid.model import UNIT, Code, Geometry, Pack, PackKind
 
 POOL, PACK_ID = bytes(range(16)), bytes(range(16, 32))
@@ -162,6 +164,28 @@ def test_wrong_parity_is_found_before_it_leaves() -> None:
                 with pytest.raises(ShardCorrupt, match="parity made just now"):
                     _compare(code, payloads, 1000)
                 payloads[index][at] ^= 1
+
+
+class FaultyLibrary:
+    """Does the sums as broken memory would: one bit of the last shard is wrong."""
+
+    def rebuild(
+        self, have: tuple[int, ...], blocks: Sequence[Array | None], want: tuple[int, ...], outs: Sequence[Array]
+    ) -> None:
+        _engine(RAID6, "zfec").rebuild(have, blocks, want, outs)
+        outs[-1][5] ^= 16
+
+
+def test_nothing_is_made_with_a_library_that_miscalculates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webraid.codec.shard.coder", lambda geometry: Coder(geometry, FaultyLibrary()))
+    with pytest.raises(ShardCorrupt, match="parity made just now"):
+        make_shards(POOL, PACK_ID, PackKind.DATA, RAID6, some_bytes(900), md5=False)
+    assert make_shards(POOL, PACK_ID, PackKind.DATA, RAID6, some_bytes(900), md5=False, verify=False)
+
+
+def test_a_library_that_does_not_give_zfecs_parity_is_not_used() -> None:
+    with pytest.raises(ConfigError, match="does not give zfec's parity"):
+        _agree(FaultyLibrary(), _engine(RAID6, "zfec"), RAID6)
 
 
 def test_open_shard_refuses_every_flipped_byte_truncation_extension_and_other_shard() -> None:
