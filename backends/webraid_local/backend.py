@@ -210,7 +210,12 @@ class LocalBackend(Backend):
         except FileExistsError:
             pass
         else:
-            sync_folder(parent)
+            try:
+                sync_folder(parent)
+            except OSError:
+                with contextlib.suppress(OSError):  # the next put must not take it for a durable one
+                    os.rmdir(folder)
+                raise
         self._folders.add(folder)
 
     def _walk(self, folder: str, prefix: str) -> Iterator[tuple[str, int]]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from webraid.backend.base import Backend, Bytes, Caps, Digest, ErrorTable, map_error
-from webraid.errors import BackendError, Misconfigured, ObjectNotFound, ProtocolError, Unavailable
+from webraid.errors import BackendError, Misconfigured, ObjectNotFound, ProtocolError, Unavailable, WebRAIDError
 from webraid.model import Stored, Usage
 from webraid_s3.client import make_client
 from webraid_s3.codes import CODES
@@ -50,6 +50,8 @@ class S3Backend(Backend):
 
     def __init__(self, options: S3Options, client: Any) -> None:
         self._client = client
+        self._client.meta.events.register_last("before-call.s3.PutObject", self._hand_over_body)
+        self._body: Bytes = b""
         self._bucket = options.bucket
         self._region = options.region
         self._location_needed = options.region not in ("", "auto", "us-east-1")
@@ -82,9 +84,8 @@ class S3Backend(Backend):
     # ---------------------------------------------------------------------------------------------------- operations
     def prepare(self) -> None:
         # By a listing, not by HeadBucket: only an answer with a body says why it is refused.
-        probe: dict[str, Any] = {"Prefix": self._prefix, "MaxKeys": 1}
         try:
-            self._call("list_objects_v2", **probe)
+            self._probe()
         except Misconfigured as error:
             if error.provider_code != "NoSuchBucket":
                 raise
@@ -99,11 +100,15 @@ class S3Backend(Backend):
             # Another thread's bucket, or one that only just came to light: then it can be listed now.
             if error.provider_code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"):
                 raise
-            self._call("list_objects_v2", **probe)
+            self._probe()
 
     def put(self, name: str, data: Bytes, *, digest: Digest) -> Stored:
         check: dict[str, Any] = {"ContentMD5": b64encode(bytes.fromhex(digest.md5)).decode()} if digest.md5 else {}
-        answer = self._call("put_object", name, Body=_body(data), **check)
+        self._body = memoryview(data).cast("B")
+        try:
+            answer = self._call("put_object", name, **check)
+        finally:
+            self._body = b""
         if not answer.get("ETag"):
             raise ProtocolError("the answer to a put has no ETag: this is no S3 server", key=name)
         told = _md5_in(answer)
@@ -125,21 +130,24 @@ class S3Backend(Backend):
         answer = self._call("get_object", name, **wanted)
         body = answer["Body"]
         with _mapped(name), contextlib.closing(body):
-            begin, length = _where(answer, offset, size, name)
-            data: bytes = body.read() if not begin else body.read(begin + length)[begin:]
-        if len(data) != length:
-            raise Unavailable(f"{len(data)} bytes came, {length} were announced", key=name)
+            length = _length(answer, name)
+            count = length if size is None else size
+            begin = _begin(answer, length, offset, size, name)
+            data: bytes = body.read() if count == length else body.read(begin + count)[begin:]
+        if len(data) != count:
+            raise Unavailable(f"{len(data)} of {count} bytes came", key=name)
         return data
 
     def stat(self, name: str, *, locator: str = "") -> Stored:
         answer = self._call("head_object", name)
         hashes = self._hashes(_md5_in(answer))
-        return Stored(name, int(answer["ContentLength"]), version=answer.get("VersionId") or "", hashes=hashes)
+        return Stored(name, _length(answer, name), version=answer.get("VersionId") or "", hashes=hashes)
 
     def list(self, prefix: str) -> Iterator[Stored]:
         start, before = self._prefix + prefix, ""
         with _mapped(prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=start):
+                _check_listing(page, prefix)
                 for entry in page.get("Contents", ()):
                     key = str(entry.get("Key", ""))
                     if not key.startswith(start):
@@ -148,7 +156,7 @@ class S3Backend(Backend):
                     # With a slash: consoles make such an object when a folder is made in them.
                     if key != before and not key.endswith("/"):
                         told = self._hashes(_md5_in(entry))
-                        yield Stored(key.removeprefix(self._prefix), int(entry["Size"]), hashes=told)
+                        yield Stored(key.removeprefix(self._prefix), int(entry.get("Size", "")), hashes=told)
                     before = key
 
     def delete(self, name: str, *, locator: str = "") -> None:
@@ -163,6 +171,11 @@ class S3Backend(Backend):
         self._client.close()
 
     # -------------------------------------------------------------------------------------------------------- inside
+    def _hand_over_body(self, params: dict[str, Any], **_: Any) -> None:
+        """As it is, without a copy: as an argument botocore takes no memoryview, and makes a file of bytes, which goes
+        out in pieces of 16 KiB."""
+        params["body"] = self._body
+
     def _call(self, operation: str, name: str = "", **arguments: Any) -> dict[str, Any]:
         if name:
             arguments["Key"] = self._prefix + name
@@ -174,6 +187,9 @@ class S3Backend(Backend):
             if error.provider_code not in _SURE_OF_ABSENCE:
                 self._check_bucket()
             raise
+
+    def _probe(self) -> None:
+        _check_listing(self._call("list_objects_v2", Prefix=self._prefix, MaxKeys=1), "")
 
     def _check_bucket(self) -> None:
         """A bare 404, all that HEAD ever gives, may mean the bucket: what is lost then is the disk, not an object."""
@@ -209,26 +225,19 @@ def _mapped(name: str = "") -> Iterator[None]:
     """What the table knows comes out as a BackendError about ``name``."""
     try:
         yield
+    except WebRAIDError:
+        raise
     except tuple(ERRORS) as error:
         found = map_error(ERRORS, error)
-        if found is None:
-            raise
+        assert found is not None
         found.key = name
         raise found from error
 
 
-def _body(data: Bytes) -> bytes | bytearray:
-    """What botocore sends as it is.
-
-    It takes no memoryview, and a file-like body would cost a round trip (100-continue) and go out in pieces of 16 KiB:
-    so a part of a buffer is copied once instead.
-    """
-    if not isinstance(data, memoryview):
-        return data
-    whole = data.obj
-    if isinstance(whole, bytes | bytearray) and data.contiguous and data.nbytes == len(whole):
-        return whole
-    return bytes(data)
+def _check_listing(page: Mapping[str, Any], prefix: str) -> None:
+    """botocore takes any XML or HTML page for an empty listing; but silence is not absence."""
+    if "IsTruncated" not in page and "Name" not in page:
+        raise ProtocolError("the answer is no listing: this is no S3 server", key=prefix)
 
 
 def _md5_in(answer: Mapping[str, Any]) -> str:
@@ -239,26 +248,31 @@ def _md5_in(answer: Mapping[str, Any]) -> str:
     return etag if _MD5.fullmatch(etag) else ""
 
 
-def _where(answer: Mapping[str, Any], offset: int, size: int | None, name: str) -> tuple[int, int]:
-    """(begin, length) of the wanted bytes in the body that is about to come.  Raises ProtocolError.
+def _length(answer: Mapping[str, Any], name: str) -> int:
+    """Bytes that an answer announces."""
+    length: int | None = answer.get("ContentLength")
+    if length is None:
+        raise ProtocolError("an answer without a length", key=name)
+    return length
+
+
+def _begin(answer: Mapping[str, Any], length: int, offset: int, size: int | None, name: str) -> int:
+    """Where the wanted bytes begin in a body of ``length`` that is about to come.  Raises ProtocolError.
 
     Some servers answer a range with 200: with the range in Content-Range, or with the whole object.
     """
-    length = answer.get("ContentLength")
-    if length is None:
-        raise ProtocolError("an answer without a length", key=name)
     told = _CONTENT_RANGE.fullmatch(answer.get("ContentRange") or "")
     if size is None:
         if told:
             raise ProtocolError("a part came where the whole was asked for", key=name)
-        return 0, length
+        return 0
     if told:
         if (int(told[1]), int(told[2])) == (offset, offset + size - 1) and length == size:
-            return 0, size
+            return 0
         raise ProtocolError(f"{size} bytes from {offset} were asked for, the server has other ones", key=name)
     if answer["ResponseMetadata"]["HTTPStatusCode"] == 206:
         if length == size:
-            return 0, size
+            return 0
     elif length >= offset + size:
-        return offset, size
+        return offset
     raise ProtocolError(f"{size} bytes from {offset} were asked for, {length} came", key=name)

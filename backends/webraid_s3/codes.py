@@ -157,6 +157,9 @@ def from_client_error(error: BaseException) -> BackendError:
     wait = _retry_after(meta.get("HTTPHeaders") or {})
     if cls is RateLimited or (status == 503 and wait is not None):
         return RateLimited(text, retry_after=wait, provider_code=shown)
+    if hint is PLACE_HINT:
+        region = str((meta.get("HTTPHeaders") or {}).get("x-amz-bucket-region") or told.get("Region") or "")
+        hint = f"Set this disk's region to {region}." if _PLAIN.fullmatch(region) else hint
     return cls(text, provider_code=shown, hint=hint)
 
 

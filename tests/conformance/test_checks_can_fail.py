@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance.broken import BROKEN, Server, Sound, subject_of
-from webraid.backend.conformance import CHECKS, Check, Subject, run_check, run_checks
+from tests.conformance.broken import BROKEN
+from tests.conformance.doubles import Lags, Server, Sound, subject_of
+from webraid.backend.conformance import CHECKS, PROMISES, Check, Subject, run_check, run_checks
+from webraid.backend.conformance.objects import OBJECT_CHECKS
 from webraid.backend.faulty import Fault, Faults, Faulty
 from webraid.backend.memory import CAPS, Memory, Store
 from webraid.env import Env
+from webraid.model import Stored
 
 BY_NAME = {check.__name__: check for check in CHECKS}
 
@@ -44,6 +47,24 @@ def test_a_broken_double_is_caught(check: str, broken: type[Sound], server: Serv
     result = run_check(dataclasses.replace(subject_of(broken, server), env=impatient()), BY_NAME[check])
     assert result.outcome == "failed"
     assert result.detail
+
+
+@pytest.mark.parametrize(
+    "check", [check for check in CHECKS if "list" in check.__name__ or check in (*PROMISES, *OBJECT_CHECKS)]
+)
+def test_what_caps_do_not_promise_is_not_asked_for(check: Check, server: Server) -> None:
+    subject = dataclasses.replace(subject_of(Lags, server), caps=Lags.weak, env=impatient(), faults={})
+    result = run_check(subject, check)
+    assert result.outcome in ("ok", "not applicable"), result.detail
+
+
+def test_a_list_that_never_catches_up_is_caught(server: Server) -> None:
+    class Forgets(Lags):
+        def list(self, prefix: str) -> Iterator[Stored]:
+            return iter([])
+
+    subject = dataclasses.replace(subject_of(Forgets, server), caps=Lags.weak, env=impatient())
+    assert run_check(subject, BY_NAME["list_longer_than_a_page"]).outcome == "failed"
 
 
 def test_every_check_has_a_double_it_catches() -> None:
