@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -211,9 +211,10 @@ class Fetch:
             tasks = self._scheduler.hopeless(self._standing.env.monotonic(), self._standing.patience)
             for task in tasks:
                 self._scheduler.drop(task)
-        jobs = [self._jobs.pop(task) for task in tasks]
-        for job in jobs:
-            job.error = _not_enough(job, self._standing.disks)
+        jobs = []
+        for task, hope in tasks.items():
+            jobs.append(job := self._jobs.pop(task))
+            job.error = _not_enough(job, hope, self._standing.disks)
         return jobs
 
 
@@ -229,11 +230,9 @@ def _words(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _not_enough(job: Job, disks: Mapping[bytes, Disk]) -> NotEnoughShards:
-    """Names the disks whose shards are missed, and why."""
+def _not_enough(job: Job, good: Set[int], disks: Mapping[bytes, Disk]) -> NotEnoughShards:
+    """``good``: the shards that could be had.  Names the disks whose shards are missed, and why."""
     pack, need = job.pack, job.pack.geometry.k
-    silent = {(flight.index, flight.disk) for row in job.task.rows for flight in row.flights}
-    good = {i for i, disk in job.task.holders if (i, disk) not in job.task.bad | silent}
     empty = sum(1 for digest in pack.shards[:need] if not digest)
     lost: list[str] = []
     for home in pack.homes:

@@ -12,6 +12,7 @@ from statistics import median
 LATENCY = 0.15  # seconds, assumed while nothing is known of any disk
 RATE = 4e6  # bytes a second, likewise
 _KEEP = 0.75  # of what was learnt stays with each new observation
+_MEMORY = 6.0  # observations that all earlier ones together count for at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,10 @@ class _Line:
 
     def add(self, x: float, seconds: float) -> None:
         w = 1.0 / seconds**2
-        self.weight, self.x, self.xx = self.weight * _KEEP + w, self.x * _KEEP + w * x, self.xx * _KEEP + w * x * x
-        self.t, self.xt = self.t * _KEEP + w * seconds, self.xt * _KEEP + w * x * seconds
+        # Where times grow much longer the old, short ones would weigh most for ever.
+        keep = min(_KEEP, _MEMORY * w / self.weight) if self.weight else 0.0
+        self.weight, self.x, self.xx = self.weight * keep + w, self.x * keep + w * x, self.xx * keep + w * x * x
+        self.t, self.xt = self.t * keep + w * seconds, self.xt * keep + w * x * seconds
 
     def solve(self, latency: float, slope: float) -> tuple[float, float]:
         """(latency, seconds a byte); given is what is usual."""

@@ -111,10 +111,10 @@ class Row:
         del self.task.rows[-2:]
         _replace(self.task.rows, self, parts)
         for flight in self.flights:
-            _replace(flight.rows, self, parts)
+            _replace(flight.rows, self, [part for part in parts if flight.index in part.sizes])
         for part in parts:
             part.have = self.have & part.sizes.keys()
-            part.flights = list(self.flights)
+            part.flights = [flight for flight in self.flights if flight.index in part.sizes]
         return parts
 
 

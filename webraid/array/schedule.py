@@ -92,16 +92,17 @@ class Scheduler:
         """Nobody wants that stripe any more."""
         self._rows = [row for row in self._rows if row.task is not task]
 
-    def hopeless(self, now: float, patience: float) -> list[Task]:
-        """Tasks that cannot be completed: too many shards are bad, or on disks silent for ``patience`` seconds."""
-        found: dict[Task, None] = {}
+    def hopeless(self, now: float, patience: float) -> dict[Task, set[int]]:
+        """Tasks that cannot be completed, with the shards that still can be had: the others are bad, or on disks that
+        have been silent for ``patience`` seconds."""
+        found: dict[Task, set[int]] = {}
+        silent = {disk for disk in self._flying if self._silent(disk, now) > patience}
         for row in self._rows:
-            silent = {(f.index, f.disk) for f in row.flights if self._silent(f.disk, now) > patience}
-            hope = {i for i, disk in row.task.holders if (i, disk) not in row.task.bad and (i, disk) not in silent}
+            hope = {i for i, disk in row.task.holders if (i, disk) not in row.task.bad and disk not in silent}
             hope |= row.have
             if len(hope & row.sizes.keys()) < row.enough and not row.wanted <= hope:
-                found[row.task] = None
-        return list(found)
+                found[row.task] = hope
+        return found
 
     # ---------------------------------------------------------------------------------------------------- what to do
     def step(self, now: float) -> list[Flight]:
@@ -238,7 +239,9 @@ class Scheduler:
         best: list[Candidate] | None = None
         for need, indices in row.options({offer.index for offer in offers}):
             fitting = [offer for offer in offers if offer.index in indices]
-            chosen = choose(need + self._spare(row, need), fitting)
+            chosen = choose(need, fitting)
+            if self._doubtful(row, need, chosen):
+                chosen = choose(need + 1, fitting)
             # Decoding a small piece from quick disks beats waiting for the slow one that holds it.
             small = row.stop - row.start <= SMALL and self._asked <= 4 * SMALL
             if len(chosen) >= need and (best is None or (small and _last(chosen) < _last(best) / 2)):
@@ -257,14 +260,14 @@ class Scheduler:
             and (i, d) not in row.task.bad and (i, d) not in asked
         ]  # fmt: skip
 
-    def _spare(self, row: Row, need: int) -> int:
-        """One more than needed where waiting for the slowest of few small answers would be a gamble."""
+    def _doubtful(self, row: Row, need: int, chosen: Sequence[Candidate]) -> bool:
+        """Whether waiting for the slowest of a few small answers would be a gamble, so that one more is asked for."""
         size = row.stop - row.start
-        if need == 0 or not row.fresh or size > SMALL or self._asked > 4 * SMALL or need < row.enough:
-            return 0
-        estimates = [self._book.estimate(disk) for _, disk in row.task.holders if disk in self._flying]
-        doubtful = any(not estimate.known or estimate.spread > 0.5 for estimate in estimates)
-        return 1 if doubtful and self._affordable(size) else 0
+        if not need or not row.fresh or size > SMALL or self._asked > 4 * SMALL or need < row.enough:
+            return False
+        estimates = [self._book.estimate(candidate.disk) for candidate in chosen]
+        unsure = any(not estimate.known or estimate.spread > 0.5 for estimate in estimates)
+        return unsure and self._affordable(size)
 
     def _send(self, disk: bytes, queue: list[tuple[Row, int]], now: float) -> Flight:
         """The first piece of the queue, with those that follow it in the same shard, up to a sensible request."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webraid.array.placement import Placement, Seat, place
+from webraid.array.placement import Placement, Seat, place, stand_in
 from webraid.model import Code, Geometry
 
 RAID6 = Geometry(Code.RS, 4, 6)
@@ -221,3 +221,21 @@ def test_whatever_the_disks_placement_is_lawful(
     crowd = Counter(by_id[home].domain for home in homes)
     assert placement.degraded == bool(placement.missing or any(count > 2 for count in crowd.values()))
     assert place(Geometry(Code.RS, 3, 5), pool, sizes, stripe_number=stripe) == placement
+
+
+def test_a_stand_in_is_the_roomiest_legal_disk() -> None:
+    pool = [replace(seat, free=100 * (i + 1)) for i, seat in enumerate(seats(8))]
+    homes = [disk(i) for i in (0, 1, 2, 3, 4)]
+    assert stand_in(RAID6, pool, homes, 50) == disk(7)
+    assert stand_in(RAID6, pool, homes, 50, tried={disk(7)}) == disk(6)
+    assert stand_in(RAID6, pool, homes, 750, tried={disk(7)}) is None
+    assert stand_in(RAID6, pool, homes, 750, reserve=100) is None
+    pool[7] = replace(pool[7], suspect=True)
+    assert stand_in(RAID6, pool, homes, 50) == disk(6)
+
+
+def test_a_stand_in_keeps_to_the_rule_of_domains() -> None:
+    pool = [replace(seat, domain="one" if i in (0, 1, 6) else seat.domain) for i, seat in enumerate(seats(7))]
+    homes = [disk(i) for i in (0, 1, 2, 3, 4)]
+    assert stand_in(RAID6, pool, homes, 1, tried={disk(5)}) is None, "two of its domain hold shards already"
+    assert stand_in(RAID6, pool, homes[1:], 1, tried={disk(5), disk(0)}) == disk(6)

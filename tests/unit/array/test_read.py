@@ -147,6 +147,15 @@ def test_too_many_hung_disks_end_in_an_error_not_in_a_hang() -> None:
         assert time.monotonic() - began < 3
 
 
+def test_with_too_many_hung_disks_each_of_many_packs_is_told_unreadable() -> None:
+    with rig(6, patience=0.2) as six:
+        packs = [six.stored(4 * MIB, seed=10 * i)[0] for i in range(8)]
+        for i in range(3):
+            six.faults[i].hang = threading.Event()
+        views = [view for _, view in six.array.read_many(Request(pack) for pack in packs)]
+        assert all(isinstance(view.error, NotEnoughShards) for view in views)
+
+
 def test_a_slow_disk_is_overtaken() -> None:
     with rig(6) as six:
         pack, data = six.stored(SMALL)  # only d0 holds data

@@ -166,3 +166,117 @@ def test_a_disk_that_stalls_halfway_costs_little() -> None:
     first = world.read(file(24 * MB, 3, list(LAB5)))
     print(f"on probation {first:.2f} s, {1.333 / first:.0%}")
     assert first <= 1.333 / 0.75, "and the next read does not pay again"
+
+
+def test_the_first_read_from_a_hung_disk_is_replaced_soon() -> None:
+    world = World.of(dict.fromkeys([bytes([i]) for i in range(4)], (10.0 * MB, 0.05)))
+    disks = list(world.links)
+    world.links[disks[0]].stalled = True
+    assert world.read([stripe(100_000, 2, disks)]) < 1.5
+
+
+def test_a_disk_that_works_again_is_used_again() -> None:
+    world = World.of(LAB5)
+    hung = world.links[bytes([0])]
+    hung.stalled = True
+    world.read(file(24 * MB, 3, list(LAB5)))
+    hung.stalled, hung.moving = False, {}
+    world.flights = {key: pair for key, pair in world.flights.items() if pair[1].disk != bytes([0])}
+    world.now += 10
+    world.fetched.clear()
+    seconds = world.read(file(60 * MB, 3, list(LAB5)))
+    assert world.fetched[bytes([0])] > 12 * MB
+    assert seconds <= 2.0 / 0.70
+
+
+def test_a_small_read_of_unknown_disks_asks_one_more_than_needed() -> None:
+    world = World.of(LAB5)
+    disks = list(LAB5)
+    assert world.read([stripe(60_000, 3, disks)]) < 0.13, "the fourth fastest is not waited for"
+    assert world.requests == 4
+    for _ in range(6):  # the others get known
+        world.read([stripe(3 * MB, 3, disks)])
+    before = world.requests
+    world.read([stripe(60_000, 3, disks)])
+    assert world.requests - before == 3
+
+
+def test_a_small_piece_on_a_slow_disk_is_decoded_from_quick_ones() -> None:
+    world = World.of({**LAB5, bytes([4]): (2.0 * MB, 1.0)})
+    order = [bytes([4]), *(bytes([i]) for i in range(4))]
+    world.read(file(60 * MB, 3, order))
+    task = Task(3, [MIB] * 5, list(enumerate(order)))
+    task.row(0, 65_536, [0])
+    assert world.read([task]) < 0.3
+
+
+def test_now_and_then_a_slow_request_does_not_cost_its_time() -> None:
+    disks = {bytes([i]): (8.0 * MB, 0.06) for i in range(6)}
+    calm, tail = World.of(disks), World.of(disks)
+    calm.read(file(40 * MB, 4, list(disks)))
+    tail.read(file(40 * MB, 4, list(disks)))
+    tail.slow = 0.02
+    quick = calm.read(file(200 * MB, 4, list(disks)))
+    slow = tail.read(file(200 * MB, 4, list(disks)))
+    print(f"calm {quick:.2f} s, tail {slow:.2f} s, {sum(tail.fetched.values()) / 1e6:.0f} MB")
+    assert slow <= 1.35 * quick
+    assert sum(tail.fetched.values()) <= 1.10 * 240 * MB
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_every_read_that_can_end_ends_and_little_is_fetched_twice(seed: int) -> None:
+    rng = Random(seed)
+    n = rng.randint(2, 9)
+    k = rng.randint(1, n)
+    disks = {bytes([i]): (rng.uniform(1, 50) * MB, rng.uniform(0.001, 0.3)) for i in range(n)}
+    world = World.of(disks)
+    hung = rng.sample(list(disks), rng.randint(0, n - k))
+    for disk in hung:
+        world.links[disk].stalled = True
+    tasks = [
+        task for _ in range(3) for task in file(rng.randint(1, 20 * MB), k, list(disks), rng.choice([MIB, 8 * MIB]))
+    ]
+    asked = sum(row.enough * (row.stop - row.start) for task in tasks for row in task.rows)
+    world.read(tasks, limit=200)
+    assert all(row.done for task in tasks for row in task.rows)
+    if not hung:
+        assert sum(world.fetched.values()) <= asked * 1.05 + 2 * MIB
+
+
+def test_a_read_that_cannot_end_is_given_up_when_its_disks_are_silent() -> None:
+    disks = [bytes([i]) for i in range(3)]
+    scheduler = Scheduler(RateBook(), Probation(), dict.fromkeys(disks, 2))
+    task = stripe(100_000, 2, disks)
+    scheduler.add(task)
+    now = 0.0
+    while not scheduler.hopeless(now, 30.0):
+        scheduler.step(now)
+        now += 0.5
+        assert now < 60
+    assert now >= 30
+    scheduler.drop(task)
+    assert scheduler.hopeless(now, 30.0) == {}
+
+
+def test_a_read_with_too_many_bad_shards_is_given_up_at_once() -> None:
+    disks = [bytes([i]) for i in range(3)]
+    scheduler = Scheduler(RateBook(), Probation(), dict.fromkeys(disks, 2))
+    task = stripe(100_000, 2, disks)
+    scheduler.add(task)
+    sent = scheduler.step(0.0)
+    for flight in sent[:2]:
+        scheduler.ended(flight, 0.1, good=False)
+    assert scheduler.hopeless(0.1, 30.0) == {task: {sent[2].index}}
+
+
+def test_a_late_answer_counts_for_nothing_once_the_row_is_complete() -> None:
+    disks = [bytes([i]) for i in range(3)]
+    scheduler = Scheduler(RateBook(), Probation(), dict.fromkeys(disks, 2))
+    task = stripe(1000, 2, disks)
+    scheduler.add(task)
+    sent = scheduler.step(0.0)
+    assert len(sent) == 3
+    assert scheduler.ended(sent[0], 0.1, good=True) == []
+    assert scheduler.ended(sent[1], 0.1, good=True) == [task]
+    assert scheduler.ended(sent[2], 0.1, good=True) == []
+    assert task.rows[0].have == {sent[0].index, sent[1].index}
