@@ -6,7 +6,9 @@ import errno
 import os
 import stat
 
+from webraid.entry import EntryType
 from webraid.files.folders import Folders
+from webraid.files.metadata import chmod_nofollow
 from webraid.files.part import found, is_part_name
 from webraid.files.safepath import split
 
@@ -55,6 +57,8 @@ class Levels:
         with self._folders.at(parent) as fd:
             try:
                 os.mkdir(name, UNFINISHED, dir_fd=fd)
+                if not is_unfinished(os.lstat(name, dir_fd=fd)):  # the umask, or a default ACL, took from its mode
+                    chmod_nofollow(b"/proc/self/fd/%d/%s" % (fd, name), UNFINISHED, EntryType.DIR)
             except FileExistsError:
                 was = os.lstat(name, dir_fd=fd)
         if was is not None:
@@ -71,12 +75,11 @@ class Levels:
         with self._folders.at(folder) as passage:
             fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=passage)
         try:
-            names = set(map(os.fsencode, os.listdir(fd)))
+            names = frozenset(map(os.fsencode, os.listdir(fd)))
             for name in [name for name in names if is_part_name(name)]:
                 was = found(fd, name)
                 if was is not None and was.st_uid == os.geteuid() and not stat.S_ISDIR(was.st_mode):
                     os.unlink(name, dir_fd=fd)
-                    names.discard(name)
         finally:
             os.close(fd)
-        return frozenset(names)
+        return names

@@ -123,7 +123,7 @@ class Metadata:
         if isinstance(where, int):
             os.chmod(where, mode)
         else:
-            _chmod_nofollow(where, mode, entry.type)
+            chmod_nofollow(where, mode, entry.type)
 
     def _set_xattrs(self, entry: Entry, where: int | bytes, *, acl: bool) -> None:
         for name, value in entry.xattrs:
@@ -161,8 +161,11 @@ class Metadata:
                 raise
 
 
-def _chmod_nofollow(path: bytes, mode: int, kind: EntryType) -> None:
-    """chmod of a FIFO or device, which must neither be opened nor followed when it turns out to be a symlink."""
+def chmod_nofollow(path: bytes, mode: int, kind: EntryType) -> None:
+    """chmod of what can't be opened, or should not be, and must not be followed when it turns out to be a symlink.
+
+    Raises OSError; ESTALE when it is not of that kind.
+    """
     fd = os.open(path, os.O_PATH | os.O_NOFOLLOW)
     try:
         if TYPES.get(stat.S_IFMT(os.fstat(fd).st_mode)) is not kind:

@@ -90,6 +90,8 @@ class Part:
         with self._fd(self._create) as fd:
             now = os.fstat(fd)
             self._identity = (now.st_dev, now.st_ino)
+            if now.st_mode & 0o777 != 0o600:
+                os.chmod(fd, 0o600)  # the umask, or a default ACL, took from its mode; we may have to open it again
 
     def pwrite(self, data: bytes | bytearray | memoryview, offset: int) -> None:
         """Writes at a file offset, see ``stream_to_file``.  Raises OSError."""

@@ -189,6 +189,8 @@ class Restorer:
         if first is not None and first.type is entry.type:
             self._links.append((entry, first, entry.path in self._to_replace))
             return Action.LINK
+        if entry.type is EntryType.FILE and stream_length(entry) and not entry.chunks:
+            return self._refuse(entry, entry.path, "the snapshot holds no content for it")
         self._join_group(entry, None)
         return self._make(entry)
 

@@ -99,15 +99,3 @@ def open_long(path: bytes, flags: int) -> int:
         return open_quietly(rest, flags, dir_fd=here)
     finally:
         os.close(here)
-
-
-def lstat_long(path: bytes) -> os.stat_result:
-    """os.lstat for an absolute path of any length.  Raises OSError."""
-    if len(path) < PATH_MAX:
-        return os.lstat(path)
-    folder, name = split(path)
-    fd = open_long(folder, PASSAGE)
-    try:
-        return os.lstat(name, dir_fd=fd)
-    finally:
-        os.close(fd)

@@ -11,7 +11,7 @@ from webraid.files.metadata import HAS_XATTRS, TYPES, read_xattrs
 from webraid.files.owners import Owners
 from webraid.files.problem import Problem, display
 from webraid.files.roots import Root, check_roots, root_for, roots_for
-from webraid.files.safepath import FOLDER, PATH_MAX, lstat_long, open_long, open_quietly
+from webraid.files.safepath import FOLDER, PATH_MAX, open_long, open_quietly
 from webraid.files.source import Scanned, SourceFile, open_source
 from webraid.files.sparse import data_extents
 
@@ -135,13 +135,13 @@ class Scan(Iterator[Scanned]):
             folder.open()
         except OSError as error:
             self._stack.pop()
-            self._on_problem(Problem.of(folder.source, error))
+            self._on_problem(Problem.of(folder.source.rstrip(b"/"), error))
             return False
         return True
 
     def _look_at_root(self, root: Root) -> Scanned | None:
         try:
-            found = lstat_long(root.path)
+            found = os.lstat(root.path)
         except OSError as error:
             self._on_problem(Problem(display(root.path), os.strerror(error.errno or 0).lower()))
             return None
@@ -168,20 +168,23 @@ class Scan(Iterator[Scanned]):
             return None
         fd, name = at if at is not None and len(source) >= PATH_MAX else (None, source)
         try:
-            entry = self._entry(path, kind, found, name, fd)
+            entry = self._entry(path, source, kind, found, (fd, name))
         except OSError as error:
             self._on_problem(Problem.of(source, error))
             return None
         return Scanned(entry, source)
 
-    def _entry(self, path: bytes, kind: EntryType, found: os.stat_result, name: bytes, fd: int | None) -> Entry:
-        """``name``: to be looked up in the folder ``fd`` (None: it is a whole path)."""
+    def _entry(
+        self, path: bytes, source: bytes, kind: EntryType, found: os.stat_result, at: tuple[int | None, bytes]
+    ) -> Entry:
+        """``at``: (descriptor of its folder, its name there), or (None, its whole path)."""
+        fd, name = at
         device = found.st_rdev
         is_file = kind is EntryType.FILE
         holes = is_file and found.st_blocks * 512 < found.st_size
         target = os.readlink(name, dir_fd=fd) if kind is EntryType.SYMLINK else b""
         sparse = _holes(name, fd, found) if holes else ()
-        xattrs = self._xattrs(path, kind, found.st_dev, name, fd) if found.st_dev not in self._no_xattrs else ()
+        xattrs = self._xattrs(source, kind, found.st_dev, name, fd) if found.st_dev not in self._no_xattrs else ()
         return Entry(
             path=path,
             type=kind,
@@ -211,7 +214,7 @@ class Scan(Iterator[Scanned]):
         return first if first != path else b""
 
     def _xattrs(
-        self, path: bytes, kind: EntryType, device: int, name: bytes, fd: int | None
+        self, source: bytes, kind: EntryType, device: int, name: bytes, fd: int | None
     ) -> tuple[tuple[bytes, bytes], ...]:
         if not HAS_XATTRS or (kind is EntryType.SYMLINK and not self._privileged):
             return ()  # those that a symlink can have are root's
@@ -222,7 +225,7 @@ class Scan(Iterator[Scanned]):
             if error.errno in _UNSUPPORTED:
                 self._no_xattrs.add(device)
             else:
-                self._on_problem(Problem(display(path), f"its attributes: {os.strerror(error.errno or 0).lower()}"))
+                self._on_problem(Problem(display(source), f"its attributes: {os.strerror(error.errno or 0).lower()}"))
         return ()
 
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from webraid.env import seeded
@@ -34,7 +35,8 @@ def store(paths: Sequence[Path], problems: list[Problem] | None = None) -> Store
                 while count := file.readinto(memoryview(block)):
                     content += block[:count]
                 assert not file.changed()
-        kept.append((scanned.entry, bytes(content)))
+        chunks = b"chunk of content" if content else b""
+        kept.append((msgspec.structs.replace(scanned.entry, chunks=chunks), bytes(content)))
     if problems is None:
         assert found == []
     return kept

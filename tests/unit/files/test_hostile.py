@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webraid.files.entry import Entry, EntryType, sort_key
@@ -63,7 +63,7 @@ def world(tmp_path: Path) -> World:
 def entry(path: bytes, kind: EntryType = F, **more: Any) -> Entry:
     fields: dict[str, Any] = {"mode": 0o777, "uid": os.geteuid(), "gid": os.getegid(), "mtime_ns": 1}
     if kind is F:
-        fields["size"] = 4
+        fields |= {"size": 4, "chunks": b"chunk of content"}
     return Entry(path=path, type=kind, **(fields | more))
 
 
@@ -242,6 +242,19 @@ def test_metadata_of_a_folder_is_not_set_through_a_symlink(world: World) -> None
     assert problems
 
 
+def test_metadata_of_a_folder_is_not_given_to_another_folder(world: World) -> None:
+    problems: list[Problem] = []
+    (world.target / "mine").mkdir(mode=0o755)
+    with Restorer(world.target, on_problem=problems.append) as restorer:
+        restorer.prepare(entry(b"d", D, mode=0o711))
+        (world.target / "d").rmdir()
+        (world.target / "mine").rename(world.target / "d")
+        restorer._site.folders.close()
+        restorer.finish()
+    assert (world.target / "d").stat().st_mtime_ns != 1
+    assert [problem.path for problem in problems] == ["d"]
+
+
 # -------------------------------------------------------------------------------------------------------- hard links
 @pytest.mark.parametrize(
     "first", [b"../../outside/secret", b"/etc/passwd", b"mine", b"gate", b"gate/secret", b"..", b""]
@@ -357,7 +370,6 @@ def hostile_trees(draw: st.DrawFn) -> Kept:
     return content_of(kept)
 
 
-@settings(max_examples=150)
 @given(runs=st.lists(st.tuples(hostile_trees(), st.sampled_from(["never", "always"])), min_size=1, max_size=3))
 def test_no_hostile_tree_reaches_outside(
     tmp_path_factory: pytest.TempPathFactory, fetch: Fetch, runs: list[tuple[Kept, str]]

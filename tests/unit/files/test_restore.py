@@ -43,7 +43,14 @@ def try_xattr(path: Path, name: bytes, value: bytes) -> bool:
 
 
 def file_entry(path: bytes, content: bytes = b"", **more: Any) -> tuple[Entry, bytes]:
-    me = {"uid": os.geteuid(), "gid": os.getegid(), "mode": 0o644, "mtime_ns": TIME, "size": len(content)}
+    me = {
+        "uid": os.geteuid(),
+        "gid": os.getegid(),
+        "mode": 0o644,
+        "mtime_ns": TIME,
+        "size": len(content),
+        "chunks": b"chunk of content" if content else b"",
+    }
     return Entry(path=path, type=EntryType.FILE, **(me | more)), content
 
 
@@ -203,6 +210,14 @@ def test_a_link_to_a_file_that_failed_is_a_problem(tmp_path: Path, fetch: Fetch)
     assert os.listdir(tmp_path / "out") == []
 
 
+def test_a_file_whose_content_was_never_stored_is_a_problem_not_an_empty_file(tmp_path: Path, fetch: Fetch) -> None:
+    kept = [file_entry(b"a", b"text", nlink=2, chunks=b""), file_entry(b"b", b"text", nlink=2, hardlink=b"a")]
+    done = fetch(kept, tmp_path / "out")
+    assert done.reasons == ["a: the snapshot holds no content for it"]
+    assert done.actions == {b"a": Action.REFUSED, b"b": Action.CONTENT}
+    assert (tmp_path / "out" / "b").read_bytes() == b"text"
+
+
 def test_where_links_are_impossible_the_content_is_copied(
     tmp_path: Path, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +282,25 @@ def test_an_inherited_default_acl_does_not_stick(tmp_path: Path, fetch: Fetch) -
         assert (tmp_path / "out" / name).stat().st_mode & 0o7777 == mode
 
 
+def test_an_odd_umask_does_not_lock_us_out(
+    space: Path, tmp_path: Path, store: Store, fetch: Fetch, step_down: StepDown
+) -> None:
+    top = space / "tree"
+    for name in ("a/b", "c"):
+        (top / name).mkdir(parents=True)
+        (top / name / "one").write_bytes(b"x" * 3000)
+        (top / name / "two").write_bytes(b"y" * 3000)
+    with step_down():
+        (space / "out").mkdir()
+        before = os.umask(0o777)
+        try:
+            done = fetch(store([top]), space / "out", max_open=1, piece=500)
+        finally:
+            os.umask(before)
+    assert done.reasons == []
+    assert compare_trees(top, space / "out" / "tree", owner=False) == []
+
+
 def test_files_are_nobody_else_s_until_they_are_whole(tmp_path: Path) -> None:
     entry, _ = file_entry(b"d/a", b"secret", mode=0o666)
     with Restorer(tmp_path / "out", on_problem=pytest.fail) as restorer:
@@ -324,6 +358,7 @@ def test_overwriting_replaces_files_and_links_but_no_folders(tmp_path: Path, fet
     ]
     done = fetch(kept, out, overwrite=policy)
     assert done.reasons == ["folder/full: a folder stands there", "isdir: a folder stands there"]
+    assert done.actions[b"isdir"] is Action.REFUSED  # at once: nothing is fetched for it
     assert (out / "file").read_bytes() == (out / "linked").read_bytes() == (out / "shared").read_bytes() == b"theirs"
     assert (out / "linked").samefile(out / "file")
     assert os.readlink(out / "link") == "theirs"
@@ -359,6 +394,22 @@ def test_what_appears_while_restoring_is_never_replaced(tmp_path: Path) -> None:
         assert leftovers(out) == []
     assert [problem.path for problem in problems] == ["a", "c", "b"] * 2
     assert all("takes for the same" in problem.reason for problem in problems)
+
+
+def test_a_folder_that_appears_where_a_link_was_to_be_stays(tmp_path: Path) -> None:
+    (tmp_path / "b").write_bytes(b"old")
+    problems: list[Problem] = []
+    first, second = file_entry(b"a", b"text", nlink=2)[0], file_entry(b"b", b"text", nlink=2, hardlink=b"a")[0]
+    with Restorer(tmp_path, on_problem=problems.append, overwrite="always") as restorer:
+        assert [restorer.prepare(first), restorer.prepare(second)] == [Action.CONTENT, Action.LINK]
+        file = restorer.open_file(first)
+        file.pwrite(b"text", 0)
+        assert file.finish()
+        (tmp_path / "b").unlink()
+        (tmp_path / "b").mkdir()
+        restorer.finish()
+    assert [(problem.path, problem.reason) for problem in problems] == [("b", "a folder stands there")]
+    assert leftovers(tmp_path) == []
 
 
 # ------------------------------------------------------------------------------------------------------------ resume
@@ -438,6 +489,20 @@ def test_more_content_than_promised_is_refused(tmp_path: Path) -> None:
             assert not file.finish()
         assert len(problems) == 1
         assert os.listdir(tmp_path / "out") == []
+
+
+def test_folders_nobody_may_enter_are_closed_after_all_below_them(space: Path, fetch: Fetch, as_nobody: None) -> None:
+    me = {"uid": os.geteuid(), "gid": os.getegid(), "mtime_ns": TIME}
+    kept = [(Entry(path=b"a", type=EntryType.DIR, mode=0, **me), b"")]
+    for number in range(100):
+        kept.append((Entry(path=b"a/%03d" % number, type=EntryType.DIR, mode=0, **me), b""))
+        kept.append(file_entry(b"a/%03d/file" % number, b"x"))
+    assert fetch(kept, space / "out").reasons == []
+    assert (space / "out" / "a").stat().st_mode & 0o7777 == 0
+    (space / "out" / "a").chmod(0o700)
+    below = list((space / "out" / "a").iterdir())
+    assert {(path.stat().st_mode & 0o7777, path.stat().st_mtime_ns) for path in below} == {(0, TIME)}
+    assert len(below) == 100
 
 
 def test_a_folder_that_cannot_be_written_to_is_a_problem_and_the_rest_goes_on(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webraid.files.compare import compare_trees
@@ -78,7 +78,6 @@ def write(path: bytes, parts: list[tuple[int, bytes]], size: int, mode: int, tim
     os.utime(path, ns=(time, time))
 
 
-@settings(max_examples=120)
 @given(tree=TREES, seed=st.integers(0, 1000), piece=st.sampled_from([700, 65_536, 1 << 20]))
 def test_any_tree_comes_back(
     tmp_path_factory: pytest.TempPathFactory, store: Callable[..., Any], fetch: Callable[..., Any],

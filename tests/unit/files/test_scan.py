@@ -245,6 +245,18 @@ def test_a_file_that_is_one_hole_of_a_tebibyte_costs_nothing(tmp_path: Path) -> 
     assert (entry.size, entry.sparse, sparse.stream_length(entry)) == (1 << 40, ((1 << 40, 0),), 0)
 
 
+def test_small_holes_are_read_as_zeros(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        for offset in (8192, 40_000, 4 << 20):
+            file.seek(offset)
+            file.write(b"data")
+        file.truncate((4 << 20) + 30_000)
+    parts = entries(path)[b"file"].sparse
+    assert [part[0] for part in parts] == [0, 4 << 20]
+    assert sum(parts[1]) == (4 << 20) + 30_000
+
+
 def test_a_full_file_has_no_sparse_map(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(300_000))
     assert entries(tmp_path / "file")[b"file"].sparse == ()
@@ -397,6 +409,9 @@ def test_a_thousand_levels_are_walked_with_few_descriptors(space: Path, descript
     assert len(longest) > 7000
     assert most <= 66
     assert descriptors() == before
+    problems: list[Problem] = []
+    assert list(scan([Root(longest, b"file")], on_problem=problems.append)) == []
+    assert [problem.reason for problem in problems] == ["file name too long"]  # of roots only
 
 
 def test_a_scan_left_early_gives_its_descriptors_back(tmp_path: Path, descriptors: Callable[[], int]) -> None:
