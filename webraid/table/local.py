@@ -29,13 +29,14 @@ CREATE TABLE chunks(id BLOB, pack BLOB, kind INT, number INT, offset INT, stored
 CREATE INDEX chunks_of_pack ON chunks(pack);
 CREATE TABLE bad(pack BLOB, idx INT, disk BLOB, problem TEXT, PRIMARY KEY(pack, idx, disk)) WITHOUT ROWID;
 CREATE TABLE seen(path BLOB PRIMARY KEY, size INT, mtime INT, ctime INT, inode INT, device INT, atime INT,
-  chunks BLOB) WITHOUT ROWID;
+  sparse BLOB, chunks BLOB) WITHOUT ROWID;
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A file as an earlier run saw it.  ``path`` is absolute; ``chunks``: the content's ids end to end."""
+    """A file as an earlier run saw it.  ``path`` is absolute; ``sparse``: its holes, as the caller encodes them;
+    ``chunks``: the content's ids end to end."""
 
     path: bytes
     size: int
@@ -44,6 +45,7 @@ class Seen:
     inode: int
     device: int
     atime_ns: int
+    sparse: bytes
     chunks: bytes
 
 
@@ -185,6 +187,9 @@ class Local:
         """Note files, so that the next run need not read them."""
         with self.db.transaction() as tx:
             tx.executemany(
-                "INSERT OR REPLACE INTO seen VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-                [(f.path, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.device, f.atime_ns, f.chunks) for f in files],
+                "INSERT OR REPLACE INTO seen VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (f.path, f.size, f.mtime_ns, f.ctime_ns, f.inode, f.device, f.atime_ns, f.sparse, f.chunks)
+                    for f in files
+                ],
             )

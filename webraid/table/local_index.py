@@ -112,9 +112,17 @@ class LocalIndex:
 
     def packs(self, kind: PackKind | None = None) -> Iterator[Pack]:
         """All packs with their homes, in the order of their ids."""
+        homes: dict[bytes, list[Home]] = {}
+        for pack, *home in self.db.rows("SELECT pack, idx, disk, locator, md5 FROM homes ORDER BY pack, idx, disk"):
+            homes.setdefault(pack, []).append(Home(*home))
         where = "" if kind is None else f"WHERE packs.kind='{kind.value}'"
         for row in self.db.rows(f"SELECT {_PACK} FROM packs {where} ORDER BY id"):  # noqa: S608
-            yield _pack(row, self._homes(row[0]))
+            yield _pack(row, homes.get(row[0], ()))
+
+    def some(self, start: bytes, count: int) -> list[Pack]:
+        """Up to ``count`` packs whose ids follow ``start`` (ids are random, so a random start gives a fair sample)."""
+        rows = self.db.rows(f"SELECT {_PACK} FROM packs WHERE id>=? ORDER BY id LIMIT ?", (start, count))  # noqa: S608
+        return [_pack(row, self._homes(row[0])) for row in rows]
 
     def places(self, pack_id: bytes) -> list[Place]:
         """The chunks of a pack."""
