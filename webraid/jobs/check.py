@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from webraid.array.tolerance import pack_tolerance
+from webraid.codec.levels import parse_level
 from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK, EXIT_UNREADABLE, BackendError, WebRAIDError, worst
 from webraid.jobs.context import Context
 from webraid.jobs.events import Notice, Progress, ShardFound, Started
 from webraid.jobs.pages import Pages, load_index
-from webraid.jobs.reading import with_good_homes
+from webraid.jobs.reading import Bad, with_good_homes
 from webraid.jobs.seats import object_sizes
 from webraid.jobs.snapshots import ordered
 from webraid.jobs.status import margin
@@ -64,6 +65,7 @@ class CheckResult:
     entries: int = 0
     lost_chunks: int = 0
     survives: int = 0
+    promised: int = 0
     missing_shards: int = 0
     unreadable_packs: int = 0
     alarms: list[str] = field(default_factory=list)
@@ -76,7 +78,7 @@ class CheckResult:
         return worst(
             EXIT_ALARM if self.alarms or corrupt else EXIT_OK,
             EXIT_UNREADABLE if self.unreadable_packs or self.lost_chunks else EXIT_OK,
-            EXIT_DEGRADED if self.missing_shards else EXIT_OK,
+            EXIT_DEGRADED if self.missing_shards or self.survives < self.promised else EXIT_OK,
         )
 
 
@@ -97,16 +99,17 @@ def check(ctx: Context, *, read_data: bool = False, sample: float | None = None)
     result.alarms += [f"record {gap} is missing everywhere" for gap in view.gaps]
     load_index(ctx)
     ctx.event(Started("check", len(view.verdicts)))
-    expected = _expected(ctx)
+    expected, suspects = _expected(ctx), ctx.index.bad()
     for info in sorted(ctx.table.state.joined(), key=lambda item: item.name):
         answer = view.verdicts[info.id]
+        ctx.note_findings()
         report = DiskCheck(info.name, answer.verdict.value)
         result.disks.append(report)
         if answer.verdict in (Verdict.SILENT, Verdict.FOREIGN):
             report.error = str(view.errors.get(info.id, view.notes.get(info.id, "no answer")))
             continue
         try:
-            _check_disk(ctx, info.id, expected.get(info.id, []), report, share)
+            _check_disk(ctx, info.id, expected.get(info.id, []), suspects, report, share)
         except BackendError as error:
             report.error = str(error)
         ctx.event(Progress(len(result.disks), sum(disk.bytes_read for disk in result.disks)))
@@ -115,6 +118,8 @@ def check(ctx: Context, *, read_data: bool = False, sample: float | None = None)
     safe = margin(ctx, usable)
     result.survives = min(safe.survives, len(set(usable.values())) - 1)
     result.missing_shards, result.unreadable_packs = safe.missing, safe.unreadable
+    spec = parse_level(ctx.table.state.level)
+    result.promised = spec.losses(len(ctx.domains())) if len(ctx.domains()) >= spec.least else 0
     result.seconds = ctx.env.monotonic() - started
     return result
 
@@ -131,7 +136,9 @@ def _expected(ctx: Context) -> dict[bytes, list[Expected]]:
     return result
 
 
-def _check_disk(ctx: Context, disk: bytes, expected: list[Expected], report: DiskCheck, share: float) -> None:
+def _check_disk(
+    ctx: Context, disk: bytes, expected: list[Expected], suspects: Bad, report: DiskCheck, share: float
+) -> None:  # fmt: skip
     caps = ctx.disks[disk].caps
     listing, errors = gather(
         {disk: ctx.disks[disk].list("shards/")}, ctx.env, enough=lambda _: False,
@@ -148,10 +155,11 @@ def _check_disk(ctx: Context, disk: bytes, expected: list[Expected], report: Dis
             _bad(ctx, disk, item, "missing", report)
         elif not _listed_well(item, stored, report):
             _bad(ctx, disk, item, "corrupt", report)
-        elif item.pack.kind is PackKind.TABLE or caps.egress_free or ctx.env.rng.random() < share:
+        elif (
+            item.pack.kind is PackKind.TABLE or caps.egress_free or (item.index, disk) in suspects.get(item.pack.id, ())
+            or ctx.env.rng.random() < share
+        ):  # fmt: skip
             to_read.append(item)
-        else:
-            ctx.index.mark_good(item.pack.id, item.index, disk)
     if expected and not to_read:
         to_read.append(ctx.env.rng.choice(expected))
     _read(ctx, disk, to_read, report)

@@ -141,8 +141,7 @@ class _Get:
             return entry
         if entry.path == sub:
             return None if entry.type.value == "d" else _moved(entry, sub.rpartition(b"/")[2], b"")
-        hardlink = entry.hardlink[len(sub) + 1 :] if entry.hardlink.startswith(sub + b"/") else b""
-        return _moved(entry, entry.path[len(sub) + 1 :], hardlink)
+        return _moved(entry, entry.path[len(sub) + 1 :], b"/" + entry.hardlink if entry.hardlink else b"")
 
     def _want(self, entry: Entry) -> None:
         count = len(entry.chunks) // 16
@@ -192,7 +191,8 @@ class _Get:
             self.result.bytes += len(plain)
             file.left -= 1
             if not file.left:
-                file.handle.finish()
+                if not file.handle.finish():
+                    self.result.files -= 1  # it was reported why
                 file.handle = None
         now = self.ctx.env.monotonic()
         if now - self.last_event >= EVERY:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from webraid.array.placement import Placement, Seat, place
+from webraid.array.placement import Placement, Seat, place, stand_in
 from webraid.array.stripes import Stripe, StripeResult
 from webraid.codec.pack import Chunk, ChunkKind, seal_pack
 from webraid.codec.shard import Shard, make_shards
@@ -25,7 +24,7 @@ from webraid.table.index import Index
 
 CHUNK_OVERHEAD = 64  # bytes a chunk costs in the pack besides itself, about
 SHARD_TARGET = 8 << 20
-COPIES_IN_MEMORY = 7.5  # packs' worth of buffers that a pack causes on its way, at most
+COPIES_IN_MEMORY = 8  # packs' worth of buffers that a pack causes on its way, at most
 
 
 @dataclass(slots=True)
@@ -117,7 +116,7 @@ class Packer:
             ) as writer:  # fmt: skip
                 while (item := self._next()) is not None:
                     writer.submit(self._stripe(*item))
-                self._results = writer.finish()
+                writer.finish()
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, whatever it is
             self._error = error
 
@@ -132,22 +131,13 @@ class Packer:
 
     def _settled(self, result: StripeResult) -> None:
         self._ctx.index.add_homes(result.pack, fresh=True)
+        self._results.append(result)
 
     def _alternate(
         self, pack: Pack, index: int, homes: Mapping[int, bytes], tried: frozenset[bytes]
     ) -> bytes | None:
         """Another legal disk for a shard whose own one refuses."""
-        taken = set(homes.values()) | tried
-        domain = {seat.id: seat.domain for seat in self._seats}
-        crowd = Counter(domain[disk] for disk in homes.values() if disk in domain)
-        size = object_sizes(pack)[index]
-        legal = [
-            seat
-            for seat in self._seats
-            if seat.writable and seat.id not in taken and seat.room(0) >= size
-            and crowd[seat.domain] < max(1, pack.geometry.m)
-        ]  # fmt: skip
-        return max(legal, key=lambda seat: (seat.room(0), seat.id)).id if legal else None
+        return stand_in(pack.geometry, self._seats, list(homes.values()), object_sizes(pack)[index], tried=tried)
 
     def _stripe(self, pack_id: bytes, chunks: list[Chunk]) -> Stripe:
         ctx, geometry = self._ctx, self._geometry

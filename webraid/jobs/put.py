@@ -101,7 +101,7 @@ class _Put:
         self.stripes: list[StripeResult] = []
         self.chunker = Chunker()
         self.last_event = 0.0
-        self.linked: dict[bytes, tuple[bytes, tuple[tuple[int, int], ...]]] = {}
+        self.linked: dict[bytes, Entry] = {}
 
     def run(self, exclude: Callable[[bytes, bool], bool] | None, one_file_system: bool) -> PutResult:
         ctx, result, started = self.ctx, self.result, self.ctx.env.monotonic()
@@ -152,7 +152,7 @@ class _Put:
                 entry = self._entry(scanned)
                 if entry is not None:
                     if entry.nlink > 1 and entry.chunks and not entry.hardlink:
-                        self.linked[entry.path] = (entry.chunks, entry.sparse)
+                        self.linked.setdefault(entry.path, entry)
                     self._count(entry)
                     yield entry
         self._flush_seen()
@@ -179,16 +179,21 @@ class _Put:
     def _entry(self, scanned: Scanned) -> Entry | None:
         entry = scanned.entry
         seen = self.ctx.local.seen(scanned.source)
-        same = seen is not None and (seen.size, seen.mtime_ns, seen.ctime_ns, seen.inode, seen.device) == (
-            entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode, entry.device_id
+        # the holes are compared too: some file systems move them without a new ctime
+        same = seen is not None and (seen.size, seen.mtime_ns, seen.ctime_ns, seen.inode, seen.device, seen.sparse) == (
+            entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode, entry.device_id, _holes(entry)
         )  # fmt: skip
         if same and seen is not None:  # reading a file or folder moves its atime: that alone is no change
             entry = msgspec.structs.replace(entry, atime_ns=seen.atime_ns)
         has_content = entry.type is EntryType.FILE and not entry.hardlink and entry.size > 0
         if entry.hardlink in self.linked:  # each link names the content, so that any of them can be restored alone
-            chunks, sparse = self.linked[entry.hardlink]
+            first = self.linked[entry.hardlink]
             self._tally(same, seen is not None)
-            return msgspec.structs.replace(entry, chunks=chunks, sparse=sparse)
+            return msgspec.structs.replace(
+                entry, hardlink=first.path, chunks=first.chunks, sparse=first.sparse, size=first.size
+            )
+        if entry.hardlink and entry.type is EntryType.FILE and entry.size:
+            return self._stand_in(scanned)
         if not has_content:
             if not same:
                 self._note(scanned.source, entry)
@@ -200,6 +205,15 @@ class _Put:
             return msgspec.structs.replace(entry, chunks=seen.chunks)
         self._tally(False, seen is not None)
         return self._read(scanned)
+
+    def _stand_in(self, scanned: Scanned) -> Entry | None:
+        """A hard link whose first could not be read: it carries the content for the others of its group."""
+        self._tally(False, False)
+        alone = msgspec.structs.replace(scanned.entry, hardlink=b"")
+        entry = self._read(Scanned(alone, scanned.source))
+        if entry is not None:
+            self.linked[scanned.entry.hardlink] = entry
+        return entry
 
     def _tally(self, same: bool, before: bool) -> None:
         if same:
@@ -243,7 +257,7 @@ class _Put:
         self.seen.append(
             Seen(
                 source, entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode, entry.device_id, entry.atime_ns,
-                entry.chunks,
+                _holes(entry), entry.chunks,
             )
         )  # fmt: skip
         if len(self.seen) >= SEEN_BATCH:
@@ -275,6 +289,7 @@ class _Put:
 
     def _finish(self, run: Run, acks: Acks, started: float) -> None:
         ctx, result, domains = self.ctx, self.result, self.ctx.domains()
+        ctx.note_findings()
         stripes = self.stripes
         result.survives = run.survives(acks, [pack_tolerance(stripe.pack, domains) for stripe in stripes])
         result.missing_shards = sum(len(stripe.missing) for stripe in stripes)
@@ -288,3 +303,6 @@ class _Put:
         ctx.table.flush(ctx.config.limits.patience)
         result.seconds = ctx.env.monotonic() - started
 
+
+def _holes(entry: Entry) -> bytes:
+    return msgspec.msgpack.encode(entry.sparse) if entry.sparse else b""

@@ -12,7 +12,7 @@ from webraid.codec.chunker import chunk_id
 from webraid.codec.pack import Place, open_chunk
 from webraid.errors import NotEnoughShards, NotInTable, SealBroken
 from webraid.jobs.context import Context
-from webraid.model import Home, Pack, PackKind
+from webraid.model import Home, Pack, PackKind, parse_size
 
 WHOLE = 0.5  # a pack of which at least this share is wanted is read whole
 Bad = dict[bytes, set[tuple[int, bytes]]]
@@ -86,9 +86,13 @@ def read_chunks(ctx: Context, wanted: Iterable[Wanted]) -> Iterator[tuple[Place,
     def requests() -> Iterator[Request]:
         for item in wanted:
             pack = find_pack(ctx, item.pack, bad)
+            liars = {found.disk for found in ctx.findings if found.problem == "corrupt"}
+            if liars:  # whoever lied once is not asked again while enough others are there
+                honest = tuple(home for home in pack.homes if ctx.disk_name(home.disk) not in liars)
+                pack = dataclasses.replace(pack, homes=honest) if _enough(pack, honest) else pack
             yield Request(pack, ranges_of(pack, item.places), item.places)
 
-    for request, view in ctx.array.read_many(requests()):
+    for request, view in ctx.array.read_many(requests(), window=parse_size(ctx.config.limits.memory)):
         places: list[Place] = request.tag
         if view.error is not None:
             yield from _elsewhere(ctx, request.pack, places, view.error)
@@ -99,21 +103,24 @@ def read_chunks(ctx: Context, wanted: Iterable[Wanted]) -> Iterator[tuple[Place,
 def _opened(
     ctx: Context, pack: Pack, places: Sequence[Place], view: PackView
 ) -> Iterator[tuple[Place, bytes] | ChunkFailure]:
-    for place in places:
+    for i, place in enumerate(places):
         try:
-            yield place, open_place(ctx, pack, place, view.get(place.offset, place.stored))
+            plain = open_place(ctx, pack, place, view.get(place.offset, place.stored))
         except SealBroken:
-            yield from _strictly(ctx, pack, [place])
+            yield from _strictly(ctx, pack, list(places[i:]))
+            return
+        yield place, plain
 
 
 def _strictly(ctx: Context, pack: Pack, places: list[Place]) -> Iterator[tuple[Place, bytes] | ChunkFailure]:
     """Somebody served wrong bytes: read whole shards, each checked by its hash, so that the liar is found."""
     try:
         view = ctx.array.read(pack, None, strict=True)
-        for place in places:
-            yield place, open_place(ctx, pack, place, view.get(place.offset, place.stored))
+        opened = [(place, open_place(ctx, pack, place, view.get(place.offset, place.stored))) for place in places]
     except (NotEnoughShards, SealBroken) as error:
         yield from _elsewhere(ctx, pack, places, error)
+    else:
+        yield from opened
 
 
 def _elsewhere(

@@ -136,7 +136,7 @@ def _home_for(pack: Pack, good: Pack, index: int, all_seats: list[Seat]) -> byte
 def _make(ctx: Context, good: Pack, index: int, disk: bytes, done: Repaired) -> Home | None:
     """One shard, rebuilt, checked against the table's hash, put."""
     try:
-        shard = ctx.array.reconstruct(good, index, pool=ctx.pool)
+        shard = ctx.array.reconstruct(good, index, pool=ctx.pool, md5="md5" in ctx.disks[disk].caps.hashes)
     except NotEnoughShards as error:
         done.lost += 1
         ctx.event(Notice(f"pack {good.id.hex()[:8]} cannot be repaired: {error}", warning=True))

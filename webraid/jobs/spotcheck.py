@@ -19,9 +19,9 @@ def spot_check(ctx: Context) -> list[str]:
     """Names of the disks that served wrong bytes.  What they hold is marked, repaired by whoever repairs next."""
     bad = ctx.index.bad()
     wanted: dict[tuple[bytes, str], tuple[bytes, int, bytes]] = {}
-    packs = list(ctx.index.packs())
+    packs = ctx.index.some(ctx.env.random(16), SAMPLES) or ctx.index.some(b"", SAMPLES)
     for disk in ctx.table.usable():
-        for pack in ctx.env.rng.sample(packs, min(len(packs), SAMPLES)):
+        for pack in packs:
             good = with_good_homes(ctx, pack, bad)
             home = next((home for home in good.homes if home.disk == disk), None)
             if home is None:
