@@ -1,0 +1,35 @@
+"""cat (dump): one file's content on stdout, byte for byte."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from webraid.cli.flags import command
+from webraid.cli.get import sort_words
+from webraid.cli.invocation import Invocation
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command and its second name."""
+    command(app, "cat")(cat)
+    command(app, "dump", hidden=True)(cat)
+
+
+def cat(
+    call: Invocation,
+    what: Annotated[str, typer.Argument(metavar="SNAP:PATH", help="A file of a snapshot.", show_default=False)],
+) -> None:
+    """Write a file of a snapshot to stdout.
+
+    \b
+    Example:
+      webraid cat latest:photos/a.jpg > a.jpg
+    """
+    with call.pool() as pool:
+        snapshot, paths = sort_words(pool, [what])
+        for part in pool.cat(f"{snapshot}:{paths[0]}" if paths else snapshot):
+            sys.stdout.buffer.write(part)
+        sys.stdout.buffer.flush()

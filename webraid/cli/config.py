@@ -1,0 +1,127 @@
+"""config check, show, path: the config file as webraid understands it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from webraid.cli.documents import summary
+from webraid.cli.flags import command, family
+from webraid.cli.invocation import Invocation
+from webraid.errors import ConfigError
+
+if TYPE_CHECKING:
+    from webraid.config import Config, DiskSection
+
+HIDDEN = "(secret)"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = family(app, "config", "The config file: check, show, path.")
+    command(group, "check")(check)
+    command(group, "show")(show)
+    command(group, "path")(path)
+
+
+def check(call: Invocation) -> None:
+    """Check the config file, the secrets beside it, and every disk's options.
+
+    \b
+    Example:
+      webraid config check
+    """
+    from webraid.backend.registry import load, make_options
+    from webraid.config import expand, load_secrets
+
+    loaded = _load(call)
+    secrets = load_secrets(call.places.secrets)
+    for disk in loaded.disks:
+        try:
+            given = {**disk.options, **secrets.get(disk.name, {})}
+            make_options(
+                load(disk.kind),
+                {key: expand(value, call.environ) if isinstance(value, str) else value for key, value in given.items()},
+            )
+        except ConfigError as error:
+            raise ConfigError(f"disk {disk.name}: {error}", hint=error.hint) from error
+    call.summary(
+        lambda: summary("config check", config=str(call.places.config), backends=len(loaded.disks)),
+        lambda screen: screen.line(f"{call.places.config} is fine."),
+    )
+
+
+def show(call: Invocation) -> None:
+    """Show what is in force: the config file with what the environment overrides.  Secrets are not shown.
+
+    \b
+    Example:
+      webraid config show
+    """
+    sections = _sections(_load(call))
+    call.show(
+        lambda: summary("config show", **sections),
+        lambda screen: screen.lines(_toml(sections)),
+    )
+
+
+def path(call: Invocation) -> None:
+    """Say where the config file is.
+
+    \b
+    Example:
+      $EDITOR "$(webraid config path)"
+    """
+    places = call.places
+    call.show(
+        lambda: summary("config path", config=str(places.config), secrets=str(places.secrets), state=str(places.state)),
+        lambda screen: typer.echo(places.config),
+    )
+
+
+def _load(call: Invocation) -> Config:
+    from webraid.config import load
+
+    return load(call.places.config, call.environ)
+
+
+def _sections(loaded: Config) -> dict[str, Any]:
+    pool, limits = loaded.pool, loaded.limits
+    return {
+        "pool": {"name": pool.name, "id": pool.id, "level": pool.level},
+        "limits": {
+            "upload": limits.upload,
+            "download": limits.download,
+            "memory": limits.memory,
+            "patience": limits.patience,
+        },
+        "check": {"sample": loaded.check.sample},
+        "disk": [_disk(disk) for disk in loaded.disks],
+    }
+
+
+def _disk(disk: DiskSection) -> dict[str, Any]:
+    common = {
+        "name": disk.name, "kind": disk.kind, "domain": disk.domain, "capacity": disk.capacity,
+        "reserve": disk.reserve or None, "threads": disk.threads,
+    }  # fmt: skip
+    hidden = _secret_names(disk.kind)
+    options = {key: HIDDEN if key.replace("-", "_") in hidden else value for key, value in disk.options.items()}
+    return {**{key: value for key, value in common.items() if value is not None}, **options}
+
+
+def _secret_names(kind: str) -> set[str]:
+    from webraid.backend.registry import load, options_of
+
+    return {option.name for option in options_of(load(kind)) if option.secret}
+
+
+def _toml(sections: Mapping[str, Any]) -> Iterator[str]:
+    for name, content in sections.items():
+        for table in content if isinstance(content, list) else [content]:
+            yield f"[[{name}]]" if isinstance(content, list) else f"[{name}]"
+            yield from (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items())
+            yield ""

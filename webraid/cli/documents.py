@@ -1,0 +1,260 @@
+"""The results as documents for programs (--json).  Field names are restic's wherever restic has one."""
+
+from __future__ import annotations
+
+import base64
+import stat
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from webraid.cli.jsonlines import SCHEMA
+from webraid.cli.words import iso
+from webraid.entry import EntryType
+
+if TYPE_CHECKING:
+    from webraid.cli.traffic import Traffic
+    from webraid.entry import Entry
+    from webraid.jobs.check import CheckResult
+    from webraid.jobs.events import FileTrouble
+    from webraid.jobs.get import GetResult
+    from webraid.jobs.put import PutResult
+    from webraid.jobs.repair import Repaired
+    from webraid.jobs.status import DiskStatus, Status
+    from webraid.table.fold import Shot
+
+TYPES = {
+    EntryType.FILE: "file", EntryType.DIR: "dir", EntryType.SYMLINK: "symlink", EntryType.FIFO: "fifo",
+    EntryType.CHAR: "chardev", EntryType.BLOCK: "dev", EntryType.SOCKET: "socket",
+}  # fmt: skip
+KINDS = {
+    EntryType.FILE: stat.S_IFREG, EntryType.DIR: stat.S_IFDIR, EntryType.SYMLINK: stat.S_IFLNK,
+    EntryType.FIFO: stat.S_IFIFO, EntryType.CHAR: stat.S_IFCHR, EntryType.BLOCK: stat.S_IFBLK,
+    EntryType.SOCKET: stat.S_IFSOCK,
+}  # fmt: skip
+
+
+def summary(command: str, **values: Any) -> dict[str, Any]:
+    """The one document that ends every command."""
+    return {"message_type": "summary", "schema_version": SCHEMA, "command": command, **values}
+
+
+def put(result: PutResult, flows: Sequence[Traffic]) -> dict[str, Any]:
+    """What a put did."""
+    return summary(
+        "put",
+        snapshot_id=result.snapshot,
+        files_new=result.files_new,
+        files_changed=result.files_changed,
+        files_unmodified=result.files_unmodified,
+        data_added=result.added,
+        data_added_packed=result.packed,
+        data_stored=result.stored,
+        total_files_processed=result.files,
+        total_dirs_processed=result.dirs,
+        total_others_processed=result.others,
+        total_bytes_processed=result.bytes,
+        total_duration=round(result.seconds, 3),
+        problems=_troubles(result.problems),
+        conflicts=result.conflicts,
+        alarms=result.alarms,
+        shards_repaired=result.repaired,
+        backends=_flows(flows),
+        redundancy={
+            "level": result.level,
+            "survives": result.survives,
+            "promised": result.promised,
+            "disks": result.disks,
+            "missing_shards": result.missing_shards,
+        },
+        exit_code=result.exit_code,
+    )
+
+
+def got(result: GetResult, flows: Sequence[Traffic]) -> dict[str, Any]:
+    """What a get did."""
+    return summary(
+        "get",
+        snapshot_id=result.snapshot,
+        target=result.target,
+        total_files=result.files + result.skipped + len(result.unreadable),
+        files_restored=result.files,
+        files_skipped=result.skipped,
+        dirs_restored=result.dirs,
+        bytes_restored=result.bytes,
+        total_duration=round(result.seconds, 3),
+        problems=_troubles(result.problems),
+        unreadable=_troubles(result.unreadable),
+        notes=result.notes,
+        backends=_flows(flows),
+        exit_code=result.exit_code,
+    )
+
+
+def check(result: CheckResult, flows: Sequence[Traffic]) -> dict[str, Any]:
+    """What a check found."""
+    moved = {flow.disk: flow for flow in flows}
+    disks = [
+        {
+            "name": disk.name,
+            "verdict": disk.verdict,
+            "shards_listed": disk.listed,
+            "hashes_compared": disk.hashed,
+            "shards_read": disk.read,
+            "bytes_read": disk.bytes_read,
+            "missing": disk.missing,
+            "corrupt": disk.corrupt,
+            "error": disk.error,
+            "requests": moved[disk.name].requests if disk.name in moved else 0,
+        }
+        for disk in result.disks
+    ]
+    return summary(
+        "check",
+        snapshots=result.snapshots,
+        chunks=result.entries,
+        chunks_lost=result.lost_chunks,
+        alarms=result.alarms,
+        total_duration=round(result.seconds, 3),
+        backends=disks,
+        redundancy={
+            "survives": result.survives,
+            "disks": len(result.disks),
+            "missing_shards": result.missing_shards,
+            "unreadable_packs": result.unreadable_packs,
+        },
+        exit_code=result.exit_code,
+    )
+
+
+def repair(result: Repaired, code: int, flows: Sequence[Traffic]) -> dict[str, Any]:
+    """What a repair did."""
+    return summary(
+        "repair",
+        shards_repaired=result.shards,
+        shards_waiting=result.waiting,
+        packs_lost=result.lost,
+        bytes_stored=result.bytes,
+        total_duration=round(result.seconds, 3),
+        backends=_flows(flows),
+        exit_code=code,
+    )
+
+
+def status(now: Status, verdict: str, next_step: str, code: int) -> dict[str, Any]:
+    """Where the pool stands."""
+    last = {
+        "id": now.last_snapshot,
+        "time": iso(now.last_time_ms),
+        "total_files_processed": now.last_files,
+        "total_bytes_processed": now.last_bytes,
+    }
+    return summary(
+        "status",
+        pool={"name": now.name, "id": now.pool_id, "level": now.level},
+        state=now.state,
+        verdict=verdict,
+        redundancy={
+            "survives": now.survives,
+            "promised": now.promised,
+            "disks": now.joined,
+            "answered": now.answered,
+            "still_needed": now.still_needed,
+            "missing_shards": now.missing_shards,
+            "unreadable_packs": now.unreadable_packs,
+            "fresh": now.fresh,
+        },
+        backends=[backend(disk) for disk in now.disks],
+        snapshots=now.snapshots,
+        last_snapshot=last if now.snapshots else None,
+        packs=now.packs,
+        chunks=now.chunks,
+        alarms=now.alarms,
+        next_step=next_step,
+        exit_code=code,
+    )
+
+
+def backend(disk: DiskStatus) -> dict[str, Any]:
+    """One disk as status and 'backend ls' tell it."""
+    return {
+        "name": disk.name,
+        "kind": disk.kind,
+        "domain": disk.domain,
+        "state": disk.state,
+        "detail": disk.detail,
+        "bytes_stored": disk.stored,
+        "bytes_free": disk.free,
+        "capacity": disk.capacity,
+    }
+
+
+def snapshot(shot: Shot) -> dict[str, Any]:
+    """One snapshot."""
+    info = shot.info
+    return {
+        "id": shot.id.hex(),
+        "short_id": shot.name,
+        "time": iso(info.time_ms),
+        "hostname": info.host,
+        "tags": list(info.tags),
+        "paths": [_text(root.origin) for root in info.roots],
+        "names": [_text(root.name) for root in info.roots],
+        "level": info.level,
+        "partial": info.partial,
+        "problems": info.problems,
+        "summary": {"total_files_processed": info.files, "total_bytes_processed": info.size},
+    }
+
+
+def node(entry: Entry) -> dict[str, Any]:
+    """One file or folder of a snapshot, as restic's ls has it."""
+    kind = TYPES[entry.type]
+    document = {
+        "message_type": "node",
+        "struct_type": "node",
+        "name": _text(entry.path.rpartition(b"/")[2]),
+        "type": kind,
+        "path": "/" + _text(entry.path),
+        "uid": entry.uid,
+        "gid": entry.gid,
+        "user": entry.user,
+        "group": entry.group,
+        "size": entry.size if kind == "file" else None,
+        "mode": entry.mode,
+        "permissions": permissions(entry),
+        "mtime": iso(entry.mtime_ns // 1_000_000),
+        "ctime": iso(entry.ctime_ns // 1_000_000),
+        "inode": entry.inode,
+    }
+    if _text(entry.path).encode("utf-8", "replace") != entry.path:
+        document["path_b64"] = base64.b64encode(b"/" + entry.path).decode()
+    if entry.target:
+        document["linktarget"] = _text(entry.target)
+    return document
+
+
+def permissions(entry: Entry) -> str:
+    """'-rw-r--r--', 'drwxr-xr-x'."""
+    return stat.filemode(KINDS[entry.type] | (entry.mode & 0o7777))
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _troubles(found: Iterable[FileTrouble]) -> list[dict[str, str]]:
+    return [{"item": trouble.path, "message": trouble.reason} for trouble in found]
+
+
+def _flows(flows: Sequence[Traffic]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": flow.disk,
+            "bytes_up": flow.up,
+            "bytes_down": flow.down,
+            "requests": flow.requests,
+            "retries": flow.retries,
+            "errors": flow.errors,
+        }
+        for flow in flows
+    ]

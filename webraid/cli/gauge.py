@@ -1,0 +1,133 @@
+"""How a running job stands: totals, per disk, and how quick it is just now.  Fed by events, read by both outputs."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from webraid.jobs.events import DiskBytes, DiskNotice, FileTrouble, Progress, ShardFound, Started
+
+if TYPE_CHECKING:
+    from webraid.env import Env
+    from webraid.jobs.events import Event
+
+WINDOW = 4.0  # seconds that a rate looks back
+STEP = 0.2  # seconds between the points it is drawn from
+
+UNITS = {"check": "disk", "repair": "shard"}  # what Progress.files counts; everywhere else files
+
+
+class Speed:
+    """Bytes a second over the last WINDOW seconds."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[float, int]] = deque()
+
+    def at(self, now: float, count: int) -> float:
+        """Note that ``count`` bytes have gone through by ``now``; the rate up to now."""
+        if not self._points or now - self._points[-1][0] >= STEP:
+            self._points.append((now, count))
+        while len(self._points) > 2 and now - self._points[0][0] > WINDOW:
+            self._points.popleft()
+        then, before = self._points[0]
+        return (count - before) / (now - then) if now > then else 0.0
+
+
+@dataclass(slots=True)
+class Flow:
+    """One disk while a job runs."""
+
+    name: str
+    up: int = 0
+    down: int = 0
+    rate: float = 0.0
+    trouble: str = ""
+    alarm: bool = False
+    speed: Speed = field(default_factory=Speed)
+
+
+@dataclass(slots=True)
+class Reading:
+    """The gauge at one moment.  ``left``: seconds still to go, None while nobody knows."""
+
+    job: str
+    unit: str
+    seconds: float
+    files: int
+    bytes: int
+    stored: int
+    errors: int
+    total_files: int | None
+    total_bytes: int | None
+    rate: float
+    left: float | None
+    current: str
+    disks: list[Flow]
+
+    @property
+    def done(self) -> float | None:
+        """Share of the bytes, 0 to 1; None while the total is unknown."""
+        if self.total_bytes:
+            return min(1.0, self.bytes / self.total_bytes)
+        if self.total_files and self.unit != "file":
+            return min(1.0, self.files / self.total_files)
+        return None
+
+
+class Gauge:
+    """Takes events on any thread."""
+
+    def __init__(self, env: Env, title: str, disks: Sequence[str] = ()) -> None:
+        self._env = env
+        self._lock = threading.Lock()
+        self._begin = env.monotonic()
+        self._started = Started(title)
+        self._progress = Progress()
+        self._errors = 0
+        self._speed = Speed()
+        self._disks = {name: Flow(name) for name in disks}
+
+    def take(self, event: Event) -> None:
+        """Count an event in."""
+        with self._lock:
+            match event:
+                case Started():
+                    self._started = event
+                case Progress():
+                    self._progress = event
+                case DiskBytes():
+                    disk = self._disk(event.disk)
+                    disk.up += event.up
+                    disk.down += event.down
+                    disk.trouble = "" if not disk.alarm else disk.trouble  # it moves again
+                case DiskNotice():
+                    disk = self._disk(event.disk)
+                    disk.trouble, disk.alarm = event.text, disk.alarm or event.alarm
+                case ShardFound():
+                    self._errors += 1
+                    self._disk(event.disk).trouble = f"has {event.problem} shards"
+                case FileTrouble():
+                    self._errors += 1
+
+    def _disk(self, name: str) -> Flow:
+        return self._disks.setdefault(name, Flow(name))
+
+    def read(self) -> Reading:
+        """Where things stand now."""
+        with self._lock:
+            now = self._env.monotonic()
+            started, progress = self._started, self._progress
+            rate = self._speed.at(now, progress.bytes)
+            for disk in self._disks.values():
+                disk.rate = disk.speed.at(now, disk.up + disk.down)
+            left = None
+            if started.total_bytes and rate:
+                left = max(0, started.total_bytes - progress.bytes) / rate
+            return Reading(
+                started.job, UNITS.get(started.job, "file"), now - self._begin, progress.files, progress.bytes,
+                progress.stored, self._errors, started.total_files, started.total_bytes, rate, left, progress.current,
+                list(self._disks.values()),
+            )  # fmt: skip

@@ -1,0 +1,65 @@
+"""init: make a pool on this machine and hand over its recovery kit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from webraid.cli import passphrase
+from webraid.cli.asking import ask
+from webraid.cli.documents import summary
+from webraid.cli.flags import command
+from webraid.cli.invocation import Invocation
+
+NAME, LEVEL = "home", "raid6"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "init")(init)
+
+
+def init(
+    call: Invocation,
+    name: Annotated[str, typer.Option(help="Name of the pool [home].", show_default=False)] = "",
+    level: Annotated[
+        str, typer.Option(help="raid0, raid1[:n], raid4, raid5[:n], raid6[:n] or rs:k+m [raid6].", show_default=False)
+    ] = "",
+    kit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the recovery kit there instead of printing it.")
+    ] = None,
+    weak_passphrase: Annotated[
+        bool, typer.Option("--weak-passphrase", help="Take a passphrase that is quickly guessed.")
+    ] = False,
+) -> None:
+    """Make a pool.
+
+    The passphrase comes from -p, --password-command, WEBRAID_PASSWORD_FILE, WEBRAID_PASSWORD_COMMAND or
+    WEBRAID_PASSWORD; else it is asked for.
+
+    \b
+    Example:
+      webraid init --name home --level raid6 --kit kit.txt
+    """
+    from webraid.codec.levels import parse_level
+    from webraid.pool import init_pool
+
+    if call.interactive:
+        name = name or ask(call, "Name of the pool", instead="--name", default=NAME)
+        level = level or ask(call, "Level (raid1, raid5, raid6, rs:k+m ...)", instead="--level", default=LEVEL)
+    parse_level(level or LEVEL)  # a wrong level is said before anybody thinks of a passphrase
+    secret = passphrase.chosen(call, weak=weak_passphrase)
+    made = init_pool(
+        call.settings, name=name or NAME, level=level or LEVEL, passphrase=secret, weak=weak_passphrase, kit=kit
+    )
+    call.show(
+        lambda: summary(
+            "init",
+            pool={"name": made.name, "id": made.pool_id, "level": made.level},
+            kit=str(kit) if kit else None,
+            recovery_code=None if kit else made.kit.recovery_code,
+        ),
+        lambda screen: screen.made(made, kit),
+    )

@@ -1,0 +1,66 @@
+"""recover: the whole pool back from any one disk, on an empty machine."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from webraid.cli import kind_options, passphrase
+from webraid.cli.add_backend import WORDS
+from webraid.cli.documents import summary
+from webraid.cli.flags import command
+from webraid.cli.invocation import Invocation
+from webraid.errors import EXIT_ALARM, EXIT_OK, ConfigError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "recover", cls=kind_options.KindCommand, context_settings=kind_options.LOOSE)(recover)
+
+
+def recover(
+    call: Invocation,
+    words: WORDS = None,
+    recovery_code: Annotated[
+        str,
+        typer.Option(metavar="CODE", help="Of the kit, instead of the passphrase [WEBRAID_RECOVERY_CODE]."),
+    ] = "",
+) -> int:
+    """Bring a pool back on a machine that has nothing, from any one of its disks.
+
+    It takes the passphrase, or the recovery code of the kit.  All other disks are found from this one.
+
+    \b
+    Examples:
+      webraid recover local --path /media/usb/webraid
+      webraid recover s3 --endpoint https://s3.example.org --bucket b --access-key K --secret-key S
+    """
+    from webraid.pool import recover_pool
+
+    said = kind_options.split(words or [])
+    if said.name:
+        raise ConfigError("recover takes no NAME: the pool knows its disks' names", hint="Leave it away.")
+    wanted = kind_options.complete(call, said)
+    with call.job("recover"):
+        result, pool = recover_pool(
+            call.settings, kind=wanted.kind, options=kind_options.settled(wanted), secret=_secret(call, recovery_code)
+        )
+        pool.close()
+    code = EXIT_ALARM if result.alarms else EXIT_OK
+    call.summary(
+        lambda: summary("recover", **dataclasses.asdict(result), exit_code=code),
+        lambda screen: screen.recovered(result),
+    )
+    return code
+
+
+def _secret(call: Invocation, code: str) -> str:
+    """Flags before the environment, the recovery code before the passphrase, and last the terminal."""
+    if code:
+        return code
+    by_flag = call.flags.password_file or call.flags.password_command
+    return (not by_flag and call.environ.get("WEBRAID_RECOVERY_CODE")) or passphrase.needed(
+        call, "Passphrase or recovery code"
+    )

@@ -1,0 +1,86 @@
+"""The front page: verdict first, then the disks, then what was stored last and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from webraid.cli import verdict
+from webraid.cli.render.canvas import BAD, FAINT, GOOD, WARN, Canvas
+from webraid.cli.words import ago, many, moment, safe
+from webraid.model import DiskState, PoolState, show_size
+
+if TYPE_CHECKING:
+    from webraid.jobs.status import DiskStatus, Status
+
+STYLES = {
+    DiskState.ONLINE: GOOD, DiskState.UNREACHABLE: WARN, DiskState.REBUILDING: WARN, DiskState.FAULTED: BAD,
+}  # fmt: skip
+NEARLY_FULL = 0.9
+
+
+class Front(Canvas):
+    """The pool and its disks."""
+
+    def status(self, now: Status) -> None:
+        """Where the pool stands."""
+        style = {PoolState.ONLINE: GOOD, PoolState.DEGRADED: WARN, PoolState.FAILED: BAD}[PoolState(now.state)]
+        self.line(Text(verdict.of_status(now), style=f"bold {style}".replace("bold bold", "bold")))
+        self.line()
+        self.pairs([
+            ("pool", f"{now.name} ({now.pool_id[:8]})"),
+            ("level", now.level_explained or now.level),
+        ])  # fmt: skip
+        self.line()
+        if now.disks:
+            self.disks(now.disks)
+            self.line()
+        rows = [("last snapshot", self._last(now)), ("snapshots", f"{now.snapshots:,}")]
+        if now.missing_shards:
+            rows.append(("missing", many(now.missing_shards, "shard")))
+        if now.unreadable_packs:
+            rows.append(("unreadable", many(now.unreadable_packs, "pack")))
+        self.pairs(rows)
+        if not now.fresh and now.joined:
+            text = f"Only {now.answered} of {many(now.joined, 'disk')} answered: newer snapshots may exist unseen."
+            self.line(text, style=WARN)
+        for alarm in now.alarms:
+            self.line(f"ALARM: {alarm}", style=BAD)
+        self.next_step(verdict.after_status(now))
+
+    def _last(self, now: Status) -> str:
+        if not now.snapshots:
+            return "none yet"
+        when = f"{moment(now.last_time_ms)} ({ago(self.env.now(), now.last_time_ms)})"
+        return f"{now.last_snapshot}  {when}  {many(now.last_files, 'file')}, {show_size(now.last_bytes)}"
+
+    def disks(self, disks: list[DiskStatus]) -> None:
+        """A line for each disk; what is odd about one follows below it."""
+        head = ("Disk", "State", "Used", "", "Free", "Domain", "Kind")[: 6 if self.narrow else 7]
+        rows: list[list[str | Text]] = []
+        for disk in disks:
+            state = Text(disk.state, style=STYLES.get(DiskState(disk.state), FAINT))
+            free = "?" if disk.free is None else show_size(disk.free)
+            row: list[str | Text] = [
+                disk.name,
+                state,
+                self._fill(disk),
+                show_size(disk.stored),
+                free,
+                disk.domain,
+                disk.kind,
+            ]
+            rows.append(row[: len(head)])
+        self.table(head, rows, right=("", "Free"))
+        for disk in disks:
+            if disk.detail:
+                self.line(Text.assemble((f"  {safe(disk.name)}: ", FAINT), safe(disk.detail)))
+
+    def _fill(self, disk: DiskStatus) -> Text:
+        width = 6 if self.narrow else 14
+        room = disk.capacity if disk.free is None else disk.stored + disk.free
+        if not room:
+            return Text(" " * width)
+        share = disk.stored / room
+        return self.bar(share, width, WARN if share > NEARLY_FULL else GOOD)

@@ -1,0 +1,101 @@
+"""The picture of a running job: overall bar, then a line for every disk; drawn anew a few times a second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from webraid.cli.gauge import Flow, Gauge, Reading
+from webraid.cli.words import clock, many, safe
+from webraid.model import show_size
+
+if TYPE_CHECKING:
+    from webraid.cli.render.canvas import Canvas
+
+FRAMES = 8  # a second
+DISKS = 16  # lines; with more disks the quiet ones are left out
+SPINNER, PLAIN_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
+
+
+class _Picture:
+    """What rich asks for at every frame."""
+
+    def __init__(self, canvas: Canvas, gauge: Gauge) -> None:
+        self._canvas = canvas
+        self._gauge = gauge
+        self._frame = 0
+
+    def __rich__(self) -> RenderableType:
+        self._frame += 1
+        now = self._gauge.read()
+        parts: list[RenderableType] = [self._head(now)]
+        if now.done is not None:
+            parts.append(self._overall(now))
+        if now.disks:
+            parts.append(self._disks(now))
+        return Group(*parts)
+
+    def _head(self, now: Reading) -> Text:
+        signs = PLAIN_SPINNER if self._canvas.ascii else SPINNER
+        words = [many(now.files, now.unit)] if now.total_files is None else [_of(now)]
+        if now.bytes:
+            words.append(show_size(now.bytes))
+        if now.stored and now.job == "put":
+            words.append(f"{show_size(now.stored)} packed")
+        if now.rate:
+            words.append(f"{show_size(now.rate)}/s")
+        if now.errors:
+            words.append(many(now.errors, "problem"))
+        words.append(clock(now.seconds))
+        return Text.assemble(
+            (f"{signs[self._frame % len(signs)]} ", "cyan"), (f"{now.job}  ", "bold"), "  ".join(words),
+            overflow="ellipsis", no_wrap=True,
+        )  # fmt: skip
+
+    def _overall(self, now: Reading) -> Text:
+        done = now.done or 0.0
+        left = f"  {clock(now.left)} left" if now.left is not None else ""
+        total = f" of {show_size(now.total_bytes)}" if now.total_bytes else ""
+        words = f" {done:4.0%}{total}{left}"
+        room = max(10, min(40, self._canvas.out.width - len(words) - 2))
+        return Text.assemble("  ", self._canvas.bar(done, room, "cyan"), words, no_wrap=True)
+
+    def _disks(self, now: Reading) -> Table:
+        shown = now.disks
+        if len(shown) > DISKS:
+            shown = sorted(shown, key=lambda disk: (not disk.trouble, -disk.rate))[:DISKS]
+        most = max((disk.up + disk.down for disk in shown), default=0) or 1
+        grid = Table.grid(padding=(0, 2))
+        for justify in ("left", "left", "right", "right"):
+            grid.add_column(justify=justify, no_wrap=True)
+        grid.add_column(no_wrap=True, overflow="ellipsis")
+        for disk in shown:
+            grid.add_row(*self._disk(disk, most))
+        return grid
+
+    def _disk(self, disk: Flow, most: int) -> list[Text]:
+        moved = disk.up + disk.down
+        style = "bold red" if disk.alarm else "yellow" if disk.trouble else "green"
+        bar = self._canvas.bar(moved / most, 8 if self._canvas.narrow else 16, style)
+        speed = f"{show_size(disk.rate)}/s" if disk.rate else ""
+        return [Text(f"  {safe(disk.name)}"), bar, Text(show_size(moved)), Text(speed), Text(safe(disk.trouble), style)]
+
+
+def _of(now: Reading) -> str:
+    return f"{now.files:,} of {many(now.total_files or 0, now.unit)}"
+
+
+@contextmanager
+def picture(canvas: Canvas, gauge: Gauge) -> Iterator[Live]:
+    """Draw until the block ends; then the picture goes, and the summary takes its place."""
+    with Live(
+        _Picture(canvas, gauge), console=canvas.out, refresh_per_second=FRAMES, transient=True,
+        redirect_stdout=False, redirect_stderr=False, vertical_overflow="ellipsis",
+    ) as live:  # fmt: skip
+        yield live

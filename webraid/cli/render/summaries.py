@@ -1,0 +1,175 @@
+"""One screen at the end of every job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from webraid.cli import verdict
+from webraid.cli.render.canvas import BAD, FAINT, GOOD, WARN, Canvas
+from webraid.cli.words import duration, many, rate, safe, survival
+from webraid.model import show_size
+
+if TYPE_CHECKING:
+    from webraid.cli.traffic import Traffic
+    from webraid.jobs.add_backend import Added
+    from webraid.jobs.check import CheckResult, DiskCheck
+    from webraid.jobs.get import GetResult
+    from webraid.jobs.init import Made
+    from webraid.jobs.put import PutResult
+    from webraid.jobs.recover import Recovered
+    from webraid.jobs.repair import Repaired
+
+
+class Summaries(Canvas):
+    """Results of jobs."""
+
+    def made(self, made: Made, kit: Path | None) -> None:
+        """A new pool."""
+        self.line(f"Pool {made.name} ({made.level}) is made.", style=GOOD)
+        if kit is not None:
+            self.line(f"The recovery kit is in {kit}: print it, keep it elsewhere, delete the file.")
+        else:
+            self.line("This is its recovery kit. Print it or copy it by hand, and keep it where your computer is not:")
+            self.line()
+            for text in made.kit.text().splitlines():
+                self.line(f"    {text}".rstrip())
+        self.next_step("webraid add-backend local NAME --path FOLDER   (or: webraid add-backend --help)")
+
+    def added(self, added: Added) -> None:
+        """A disk that joined."""
+        free = f", {show_size(added.free)} free" if added.free is not None else ""
+        self.line(f"Disk {added.name} ({added.kind}, domain {added.domain}{free}) has joined:", style=GOOD)
+        self.line(verdict.of_added(added))
+
+    def put(self, result: PutResult, flows: Sequence[Traffic]) -> None:
+        """A snapshot."""
+        took = f" at {result.level} in {duration(result.seconds)}"
+        self.line(Text.assemble("Snapshot ", (result.snapshot, "bold"), took))
+        self.line()
+        others = f", {many(result.others, 'other')}" if result.others else ""
+        new, changed, same = result.files_new, result.files_changed, result.files_unmodified
+        rows = [
+            ("files", f"{new:,} new, {changed:,} changed, {same:,} unmodified; {many(result.dirs, 'folder')}{others}"),
+            ("read", f"{show_size(result.bytes)}, {rate(result.bytes, result.seconds)}"),
+            ("added", f"{show_size(result.added)}, packed into {show_size(result.packed)}"),
+            ("stored", f"{show_size(result.stored)} on all disks together"),
+        ]
+        if result.repaired:
+            rows.append(("mended", many(result.repaired, "shard")))
+        if result.problems:
+            rows.append(("problems", f"{many(len(result.problems), 'file')} not stored as they should be"))
+        self.pairs(rows)
+        self._flows(flows)
+        self.line()
+        good = result.survives >= result.promised and result.survives > 0 and not result.alarms
+        self.line(_capital(verdict.of_put(result)) + ".", style=GOOD if good else WARN)
+        for alarm in result.alarms:
+            self.line(f"ALARM: {alarm}", style=BAD)
+        for other in result.conflicts:
+            self.line(f"Snapshot {other} of the same folder was made at the same time elsewhere: both are kept.", WARN)
+        self.next_step(verdict.after_put(result))
+
+    def got(self, result: GetResult, flows: Sequence[Traffic]) -> None:
+        """Files that are back."""
+        text = f"{many(result.files, 'file')} and {many(result.dirs, 'folder')} of snapshot {result.snapshot} are in "
+        self.line(Text.assemble(text, (safe(result.target), "bold")))
+        self.line()
+        speed = rate(result.bytes, result.seconds)
+        rows = [("read", f"{show_size(result.bytes)} in {duration(result.seconds)}, {speed}")]
+        if result.skipped:
+            rows.append(("skipped", f"{many(result.skipped, 'file')} there already"))
+        if result.problems:
+            rows.append(("problems", f"{many(len(result.problems), 'file')} not restored as they should be"))
+        if result.unreadable:
+            rows.append(("unreadable", f"{many(len(result.unreadable), 'file')}: too few shards are left"))
+        self.pairs(rows)
+        self._flows(flows)
+        self.next_step(verdict.after_get(result))
+
+    def checked(self, result: CheckResult, flows: Sequence[Traffic]) -> None:
+        """What a check found."""
+        good = not result.exit_code
+        self.line(verdict.of_check(result), style=GOOD if good else BAD if result.exit_code != 20 else WARN)
+        self.line()
+        if result.disks:
+            head = ("Disk", "Shards", "By hash", "Read", "Missing", "Corrupt", "Log")
+            self.table(head, [_checked(disk) for disk in result.disks], right=head[1:6])
+            self.line()
+        for alarm in result.alarms:
+            self.line(f"ALARM: {alarm}", style=BAD)
+        self.pairs([
+            ("snapshots", f"{result.snapshots:,} walked, {many(result.entries, 'chunk')} accounted for"),
+            ("read", f"{show_size(sum(disk.bytes_read for disk in result.disks))} in {duration(result.seconds)}"),
+        ])  # fmt: skip
+        if self.verbose:
+            self._flows(flows)
+        self.next_step(verdict.after_check(result))
+
+    def repaired(self, result: Repaired) -> None:
+        """What was mended."""
+        code = verdict.repair_code(result)
+        self.line(verdict.of_repair(result), style=GOOD if not code else WARN if not result.lost else BAD)
+        if result.shards:
+            self.pairs([("stored", f"{show_size(result.bytes)} in {duration(result.seconds)}")])
+        if result.waiting or result.lost:
+            self.next_step("Bring the missing disks back, or add another one; then run it again. See 'webraid status'.")
+
+    def recovered(self, result: Recovered) -> None:
+        """A pool that is back."""
+        self.line(f"Pool {result.name} is back on this machine.", style=GOOD)
+        self.line()
+        snapshots = f"{result.snapshots:,}, the newest is {result.latest}" if result.snapshots else "none yet"
+        rows = [("disks", ", ".join(sorted(result.disks)) or "none"), ("snapshots", snapshots)]
+        if result.unreachable:
+            rows.insert(1, ("out of reach", ", ".join(sorted(result.unreachable))))
+        self.pairs(rows)
+        for alarm in result.alarms:
+            self.line(f"ALARM: {alarm}", style=BAD)
+        if not result.fresh:
+            self.line("Too few disks answered to be certain that nothing newer exists.", style=WARN)
+        self.next_step("webraid get -t FOLDER" if result.snapshots else "webraid put PATH")
+
+    def tested(self, name: str, outcome: str, took: str, detail: str) -> None:
+        """One check of a disk."""
+        style = {"ok": GOOD, "failed": BAD}.get(outcome, FAINT)
+        self.line(Text.assemble((f"{outcome:<15}", style), name.replace("_", " "), (f"  {took}", FAINT)))
+        if detail and (outcome == "failed" or self.verbose):
+            self.line(f"    {detail}", style=style)
+
+    def removed(self, name: str, survives: int, disks: int) -> None:
+        """A disk that left."""
+        self.line(f"Disk {name} is no longer part of the pool; what lies on it was not touched.")
+        self.line(f"The pool {survival(survives, disks)}.", style=GOOD if survives > 0 else WARN)
+
+    def _flows(self, flows: Sequence[Traffic]) -> None:
+        """A line for each disk."""
+        if not flows:
+            return
+        self.line()
+        head = ("Disk", "Sent", "Received", "Requests", "Retries", "Errors")
+        shown = head if any(flow.errors for flow in flows) else head[:-1]
+        rows = [
+            (flow.disk, show_size(flow.up), show_size(flow.down), f"{flow.requests:,}", f"{flow.retries:,}",
+             f"{flow.errors:,}")[: len(shown)]
+            for flow in flows
+        ]  # fmt: skip
+        self.table(shown, rows, right=head[1:])
+
+
+def _checked(disk: DiskCheck) -> list[str | Text]:
+    def number(count: int, style: str = "") -> Text:
+        return Text(f"{count:,}", style=style if count else "")
+
+    words = f"{disk.verdict}: {disk.error}" if disk.error else disk.verdict
+    return [
+        disk.name, f"{disk.listed:,}", f"{disk.hashed:,}", f"{disk.read:,}", number(disk.missing, WARN),
+        number(disk.corrupt, BAD), words,
+    ]  # fmt: skip
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,169 @@
+"""What a result means, in a sentence, and what to do next.  Both outputs say the same words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webraid.cli.words import many, survival
+from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK, EXIT_UNREADABLE, worst
+from webraid.model import DiskState, PoolState
+
+if TYPE_CHECKING:
+    from webraid.jobs.add_backend import Added
+    from webraid.jobs.check import CheckResult
+    from webraid.jobs.get import GetResult
+    from webraid.jobs.put import PutResult
+    from webraid.jobs.repair import Repaired
+    from webraid.jobs.status import DiskStatus, Status
+
+NEXT_REPAIR = "Run 'webraid repair'."
+NEXT_ALARM = "Run 'webraid check' and find out what happened to that disk: its answers do not count."
+
+
+# ------------------------------------------------------------------------------------------------------------- status
+def of_status(now: Status) -> str:
+    """The verdict: first line of the front page."""
+    if not now.joined:
+        return "This pool has no disk yet."
+    if now.survives < 0:
+        lost = f": {many(now.unreadable_packs, 'pack')} cannot be read" if now.unreadable_packs else ""
+        return f"FAILED: some data cannot be read now{lost}."
+    if now.still_needed:
+        are = "is" if now.joined == 1 else "are"
+        return f"Not ready: {now.level} needs {now.joined + now.still_needed} disks, and there {are} {now.joined}."
+    sentence = survival(now.survives, now.joined)
+    if now.state == PoolState.ONLINE:
+        return f"All is well: the pool {sentence}."
+    if now.promised is not None and now.survives < now.promised:
+        return f"DEGRADED: everything can be read; the pool {sentence} instead of {now.promised}."
+    return f"DEGRADED: everything can be read; the pool {sentence}, but not all is as it should be."
+
+
+def after_status(now: Status) -> str:
+    """What to do next; '' when there is nothing."""
+    if not now.joined or now.still_needed:
+        more = f"{many(now.still_needed, 'more disk')}: " if now.joined else ""
+        return (
+            f"Add {more}'webraid add-backend KIND NAME ...'." if more else "Add one: 'webraid add-backend KIND NAME'."
+        )
+    if now.alarms:
+        return NEXT_ALARM
+    gone = [disk.name for disk in now.disks if disk.state in (DiskState.UNREACHABLE, DiskState.FAULTED)]
+    if gone:
+        first = "it" if len(gone) == 1 else "them"
+        return (
+            f"Bring {_names(gone)} back, then run 'webraid repair'. If {first} will not come back: 'webraid backend rm "
+            f"{gone[0]} --lost', add another disk, 'webraid repair'."
+        )
+    joining = [disk for disk in now.disks if disk.state == DiskState.REBUILDING]
+    if joining:
+        return f"Run 'webraid add-backend {joining[0].kind} {joining[0].name} ...' again: it did not finish."
+    if now.missing_shards:
+        return NEXT_REPAIR
+    if not now.snapshots:
+        return "Store something: 'webraid put PATH'."
+    return ""
+
+
+def status_code(now: Status) -> int:
+    """How bad it is, as an exit code (only 'status --exit-code' ends with it)."""
+    return worst(
+        EXIT_ALARM if now.alarms else EXIT_OK,
+        EXIT_UNREADABLE if now.survives < 0 and now.joined else EXIT_OK,
+        EXIT_DEGRADED if now.state != PoolState.ONLINE else EXIT_OK,
+    )
+
+
+def unreachable(disks: list[DiskStatus]) -> list[str]:
+    """Names of the disks that do not count just now."""
+    return [disk.name for disk in disks if disk.state != DiskState.ONLINE]
+
+
+# --------------------------------------------------------------------------------------------------------------- jobs
+def of_added(added: Added) -> str:
+    """What the pool survives now, or how many more disks it takes."""
+    have = f"the pool has {many(added.disks, 'disk')}"
+    if added.survives is None:
+        return f"{have}; {added.level} needs {added.still_needed} more."
+    return f"{have} and with {added.level} {survival(added.survives, added.disks)}."
+
+
+def of_put(result: PutResult) -> str:
+    """The honest acknowledgement."""
+    sentence = survival(result.survives, result.disks)
+    if result.survives < result.promised:
+        return f"{sentence}, not {result.promised} as {result.level} promises"
+    return sentence
+
+
+def after_put(result: PutResult) -> str:
+    """What to do next; '' when there is nothing."""
+    if result.alarms:
+        return NEXT_ALARM
+    if result.survives < result.promised:
+        return f"Bring the missing disks back; the next put or 'webraid repair' makes up for it. {_see()}"
+    if result.problems:
+        return "Look at the files above: they are not in the snapshot as they should be."
+    return ""
+
+
+def after_get(result: GetResult) -> str:
+    """What to do next; '' when there is nothing."""
+    if result.unreadable:
+        return f"Bring a lost disk back and run it again: files that are there already are skipped. {_see()}"
+    if result.skipped:
+        return "Files that were there already were left as they are; --overwrite replaces them."
+    return ""
+
+
+def of_check(result: CheckResult) -> str:
+    """What the check found, in a sentence."""
+    corrupt = sum(disk.corrupt for disk in result.disks)
+    if not result.disks:
+        return "There is nothing to check: this pool has no disk yet."
+    if result.unreadable_packs or result.lost_chunks:
+        packs, chunks = many(result.unreadable_packs, "pack"), many(result.lost_chunks, "chunk")
+        return f"DAMAGED: {packs} cannot be read, and with them {chunks}."
+    sentence = survival(result.survives, len(result.disks))
+    if result.alarms or corrupt:
+        found = [many(corrupt, "corrupt shard")] if corrupt else []
+        found += [many(len(result.alarms), "alarm")] if result.alarms else []
+        return f"ALARM: {' and '.join(found)}; everything can still be read; the pool {sentence}."
+    if result.missing_shards:
+        missing = many(result.missing_shards, "shard")
+        return f"Incomplete: {missing} missing; everything can be read; the pool {sentence}."
+    return f"All is well: the pool {sentence}."
+
+
+def after_check(result: CheckResult) -> str:
+    """What to do next; '' when there is nothing."""
+    if result.unreadable_packs or result.lost_chunks:
+        return f"Bring a lost disk back and run 'webraid repair'. {_see()}"
+    if result.missing_shards or any(disk.corrupt for disk in result.disks):
+        return NEXT_REPAIR
+    if result.alarms:
+        return "Find out what happened to the disks that raised an alarm, then run 'webraid repair'."
+    return ""
+
+
+def repair_code(result: Repaired) -> int:
+    """Exit code of a repair: what is lost, what waits for a disk."""
+    return worst(
+        EXIT_UNREADABLE if result.lost else EXIT_OK, EXIT_DEGRADED if result.waiting else EXIT_OK
+    )  # fmt: skip
+
+
+def of_repair(result: Repaired) -> str:
+    """What the repair did, in a sentence."""
+    made = f"{many(result.shards, 'shard')} made again" if result.shards else "nothing to mend"
+    waiting = f"; {many(result.waiting, 'shard')} must wait for a disk" if result.waiting else ""
+    lost = f"; {many(result.lost, 'pack')} cannot be made again: too few shards are left" if result.lost else ""
+    return f"{made[:1].upper()}{made[1:]}{waiting}{lost}."
+
+
+def _see() -> str:
+    return "See 'webraid status'."
+
+
+def _names(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,76 @@
+"""Numbers, times and dangers in words that people read easily.  Nothing here draws."""
+
+from __future__ import annotations
+
+import datetime
+
+from webraid.model import show_size
+
+
+def many(number: int, noun: str, plural: str = "") -> str:
+    """'1 file', '1,200 files', '3 entries'."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """'0.4 s', '12 s', '3 min 5 s', '2 h 4 min', '3 days'."""
+    if seconds < 10:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} days"
+
+
+def clock(seconds: float) -> str:
+    """'0:07', '12:30', '1:02:03'."""
+    whole = round(seconds)
+    hours = f"{whole // 3600}:" if whole >= 3600 else ""
+    return f"{hours}{whole % 3600 // 60:{'02' if hours else ''}}:{whole % 60:02}"
+
+
+def rate(count: float, seconds: float) -> str:
+    """'12.0 MiB/s'."""
+    return f"{show_size(count / max(seconds, 0.001))}/s"
+
+
+def moment(time_ms: int) -> str:
+    """A time in this machine's zone, to the minute."""
+    there = datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC)
+    return there.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def iso(time_ms: int) -> str:
+    """A time for programs, in UTC."""
+    return datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def ago(now: float, time_ms: int) -> str:
+    """'just now', '5 min ago'; clocks may disagree."""
+    seconds = now - time_ms / 1000
+    if abs(seconds) < 60:
+        return "just now"
+    return f"{duration(seconds).removesuffix(' 0 s')} ago" if seconds > 0 else "in the future: a clock is wrong"
+
+
+def survival(survives: int, disks: int) -> str:
+    """What may be lost: the sentence that every page has."""
+    if survives < 0:
+        return "some data cannot be read now"
+    if survives == 0 or disks == 0:
+        return "survives the loss of no disk"
+    if survives == 1:
+        return f"survives the loss of any one of {disks} disks"
+    return f"survives the loss of any {survives} of {disks} disks"
+
+
+def safe(text: str) -> str:
+    """Text from elsewhere, safe for a terminal: what is not printable is shown as \\x.. codes."""
+    plain = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if plain.isprintable():
+        return plain
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in plain)
