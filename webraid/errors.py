@@ -145,7 +145,7 @@ class VersionMismatch(BackendError):
 
 
 class RateLimited(BackendError):
-    """The provider asks for patience.  ``retry_after`` in seconds, None when it did not say; ``scope`` what is limited."""
+    """The provider asks for patience.  ``retry_after``: seconds, or None; ``scope``: what is limited."""
 
     exit_code = EXIT_TEMPORARY
     retryable = True
@@ -267,7 +267,9 @@ class RolledBack(IntegrityError):
 class Forked(IntegrityError):
     """Two records carry the same number: a device was cloned, or somebody lies."""
 
-    default_hint = "A machine was cloned or restored: run 'webraid recover' on the copy so that it gets a key of its own."
+    default_hint = (
+        "This machine was cloned or restored: run 'webraid recover' on the copy, for a key of its own."
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- redundancy

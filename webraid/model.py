@@ -1,4 +1,4 @@
-"""The vocabulary as frozen types (see docs/glossary.md).  No behaviour beyond what follows from the values themselves."""
+"""The vocabulary as frozen types (see docs/glossary.md).  No behaviour beyond what the values imply."""
 
 from __future__ import annotations
 
