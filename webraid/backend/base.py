@@ -16,7 +16,7 @@ ErrorTable = Mapping[type[BaseException], Callable[[BaseException], BackendError
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Hex digests of the bytes handed to put, computed once by the caller; md5 only where the kind's caps ask for it."""
+    """Hex digests of the bytes handed to put, computed once by the caller; md5 only where the caps ask for it."""
 
     sha256: str
     md5: str = ""
@@ -72,7 +72,7 @@ class Backend(ABC):
     @classmethod
     @abstractmethod
     def options_type(cls) -> type[Any]:
-        """A frozen dataclass: what [[disk]] may say for this kind.  Fields with metadata help= and secret=True/False."""
+        """A frozen dataclass: what [[disk]] may say.  Fields have metadata help= and secret=True/False."""
 
     @classmethod
     @abstractmethod
@@ -95,7 +95,7 @@ class Backend(ABC):
 
     @abstractmethod
     def put(self, name: str, data: Bytes, *, digest: Digest) -> Stored:
-        """Store ``data`` under ``name``.  Compares the provider's hash before returning (verified=True) where it can."""
+        """Store ``data`` under ``name``.  Compares the provider's hash (verified=True) where it can."""
 
     @abstractmethod
     def get(self, name: str, *, locator: str = "", offset: int = 0, size: int | None = None) -> bytes:
