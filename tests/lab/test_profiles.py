@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,9 @@ def test_an_unknown_profile_is_answered_with_the_known_ones(tmp_path: Path) -> N
     assert "lab5, flat6, tail" in caught.value.hint
     with pytest.raises(ConfigError, match="cannot read"):
         find(str(tmp_path / "missing.json"))
+
+
+def test_every_field_and_profile_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "lab.md").read_text("utf-8")
+    for name in [*PROFILES, *(field.name for field in fields(LinkSpec))]:
+        assert f"`{name}`" in page
