@@ -70,7 +70,7 @@ def build() -> typer.Typer:
     """The app with all its commands.  No rich in the help: it would cost a third of the start-up time."""
     app = typer.Typer(
         name=NAME, help=HELP, rich_markup_mode=None, pretty_exceptions_enable=False, invoke_without_command=True,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        subcommand_metavar="COMMAND ...",        context_settings={"help_option_names": ["-h", "--help"]},
     )  # fmt: skip
     shown = typer.Option(
         False, "--version", callback=_show_version, is_eager=True, show_default=False, help="Print the version."
@@ -114,7 +114,7 @@ def _misused(error: typer.TyperException, *, json: bool) -> int:
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx is not None else NAME
     usage = f"{ctx.get_usage().removeprefix('Usage: ')}\n  " if ctx is not None and not json else ""
-    message = error.format_message()
+    message = error.format_message().rstrip(".")
     complaints.tell(
         message[:1].lower() + message[1:], error.exit_code, hint=f"{usage}See '{path} --help'.", json=json
     )  # fmt: skip

@@ -23,7 +23,7 @@ NAME = Annotated[str, typer.Argument(help="Name of the disk.", autocompletion=di
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = family(app, "backend", "The disks of the pool: ls, add, test, rm.")
+    group = family(app, "backend", "The disks of the pool.")
     command(group, "ls")(ls)
     command(group, "add", cls=kind_options.KindCommand, context_settings=kind_options.LOOSE)(add_backend)
     command(group, "test")(test)
@@ -46,9 +46,10 @@ def ls(call: Invocation) -> None:
 
 
 def test(call: Invocation, name: NAME) -> int:
-    """Try out whether a disk keeps the promises that webraid relies on.
+    """Try out whether a disk does what it must.
 
-    It works in a scratch folder on the disk, which it removes again, and takes a minute or so.
+    It tests every promise that webraid relies on, in a scratch folder on the disk which it removes again; that
+    takes a minute or so.
 
     \b
     Example:

@@ -10,6 +10,7 @@ import typer
 from webraid.cli.flags import command
 from webraid.cli.get import sort_words
 from webraid.cli.invocation import Invocation
+from webraid.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +31,8 @@ def cat(
     """
     with call.pool() as pool:
         snapshot, paths = sort_words(pool, [what])
+        if not paths and not snapshot.partition(":")[2].strip("/"):
+            raise ConfigError("which file of that snapshot?", hint="It is: webraid cat SNAP:PATH")
         for part in pool.cat(f"{snapshot}:{paths[0]}" if paths else snapshot):
             sys.stdout.buffer.write(part)
         sys.stdout.buffer.flush()

@@ -21,14 +21,16 @@ HIDDEN = "(secret)"
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = family(app, "config", "The config file: check, show, path.")
+    group = family(app, "config", "The config file.")
     command(group, "check")(check)
     command(group, "show")(show)
     command(group, "path")(path)
 
 
 def check(call: Invocation) -> None:
-    """Check the config file, the secrets beside it, and every disk's options.
+    """Check the config file.
+
+    And the secrets beside it, and every disk's options; no disk is asked.
 
     \b
     Example:
@@ -55,7 +57,9 @@ def check(call: Invocation) -> None:
 
 
 def show(call: Invocation) -> None:
-    """Show what is in force: the config file with what the environment overrides.  Secrets are not shown.
+    """Show what is in force.
+
+    That is the config file with what the environment overrides.  Secrets are not shown.
 
     \b
     Example:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from webraid.cli.jsonlines import SCHEMA
 from webraid.cli.words import iso
-from webraid.entry import EntryType
 
 if TYPE_CHECKING:
     from webraid.cli.traffic import Traffic
@@ -22,14 +21,11 @@ if TYPE_CHECKING:
     from webraid.jobs.status import DiskStatus, Status
     from webraid.table.fold import Shot
 
-TYPES = {
-    EntryType.FILE: "file", EntryType.DIR: "dir", EntryType.SYMLINK: "symlink", EntryType.FIFO: "fifo",
-    EntryType.CHAR: "chardev", EntryType.BLOCK: "dev", EntryType.SOCKET: "socket",
-}  # fmt: skip
+# by the letter of entry.EntryType, which is not imported here: it brings msgspec, and --help needs none
+TYPES = {"f": "file", "d": "dir", "l": "symlink", "p": "fifo", "c": "chardev", "b": "dev", "s": "socket"}
 KINDS = {
-    EntryType.FILE: stat.S_IFREG, EntryType.DIR: stat.S_IFDIR, EntryType.SYMLINK: stat.S_IFLNK,
-    EntryType.FIFO: stat.S_IFIFO, EntryType.CHAR: stat.S_IFCHR, EntryType.BLOCK: stat.S_IFBLK,
-    EntryType.SOCKET: stat.S_IFSOCK,
+    "f": stat.S_IFREG, "d": stat.S_IFDIR, "l": stat.S_IFLNK, "p": stat.S_IFIFO, "c": stat.S_IFCHR, "b": stat.S_IFBLK,
+    "s": stat.S_IFSOCK,
 }  # fmt: skip
 
 

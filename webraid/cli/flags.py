@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import typer
 
 from webraid.cli.invocation import Invocation
+from webraid.cli.plain import PlainCommand
 
 Function = TypeVar("Function", bound=Callable[..., int | None])
 
@@ -77,7 +78,7 @@ def command(app: typer.Typer, name: str, **settings: Any) -> Callable[[Function]
     """Register a function as a command.  Its first parameter is the Invocation; it returns the exit code (None: 0)."""
 
     def register(function: Function) -> Function:
-        app.command(name, **settings)(_with_flags(function))
+        app.command(name, **{"cls": PlainCommand, **settings})(_with_flags(function))
         return function
 
     return register
@@ -105,6 +106,9 @@ def family(app: typer.Typer, name: str, text: str) -> typer.Typer:
         if ctx.invoked_subcommand is None:
             typer.echo(ctx.get_help())
 
-    group = typer.Typer(help=text, invoke_without_command=True, rich_markup_mode=None, callback=alone)
+    group = typer.Typer(
+        help=text, invoke_without_command=True, rich_markup_mode=None, callback=alone, options_metavar="",
+        subcommand_metavar="COMMAND ...",
+    )  # fmt: skip
     app.add_typer(group, name=name)
     return group

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from typer.core import TyperCommand
-
 from webraid.cli.asking import ask, ask_hidden, ask_optional, choose
 from webraid.cli.invocation import Invocation
+from webraid.cli.plain import PlainCommand
 from webraid.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ class Words:
     options: Mapping[str, str | None] = field(default_factory=dict, repr=False)
 
 
-class KindCommand(TyperCommand):
+class KindCommand(PlainCommand):
     """A command whose help, once it says KIND, lists that kind's options too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -131,7 +130,7 @@ def complete(call: Invocation, words: Words) -> Words:
         if option.name in options or option.default not in ("", None):
             continue
         if option.required and not option.secret and not call.interactive:
-            raise ConfigError(f"a {kind} disk needs {_flag(option)}", hint=option.help)
+            raise ConfigError(f"a {kind} disk needs {_flag(option).split()[0]}", hint=option.help)
         question, instead = option.help.rstrip("."), _flag(option)
         if option.required and not option.secret:
             options[option.name] = ask(call, question, instead=instead)

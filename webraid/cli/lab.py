@@ -27,7 +27,7 @@ NAME = Annotated[str, typer.Argument(help="Name of the cloud.", show_default=Fal
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = family(app, "lab", "Simulated S3 clouds on this machine: up, ls, kill, hang, slow, corrupt, restore ...")
+    group = family(app, "lab", "Simulated clouds on this machine, to try things out.")
     for name, function in (
         ("up", up), ("ls", ls), ("kill", kill), ("hang", hang), ("slow", slow), ("corrupt", corrupt), ("wipe", wipe),
         ("restore", restore), ("down", down),
@@ -43,7 +43,9 @@ def up(
     directory: DIR = None,
     add: Annotated[bool, typer.Option("--add", help="Add every cloud to the pool as an s3 disk.")] = False,
 ) -> None:
-    """Start simulated clouds; they run on until 'lab down'.
+    """Start simulated clouds.
+
+    They run on until 'lab down'; their data stay even then.
 
     \b
     Example:
@@ -119,7 +121,9 @@ def corrupt(
 
 
 def wipe(call: Invocation, name: NAME, directory: DIR = None) -> None:
-    """Empty a cloud, as if the account had been closed and opened again.
+    """Empty a cloud.
+
+    As if the account had been closed and opened again.
 
     \b
     Example:
@@ -129,7 +133,9 @@ def wipe(call: Invocation, name: NAME, directory: DIR = None) -> None:
 
 
 def restore(call: Invocation, name: NAME, directory: DIR = None) -> None:
-    """Let a cloud be as its profile says again; its data are still there.
+    """Let a cloud be well again.
+
+    As its profile says; its data are still there.
 
     \b
     Example:

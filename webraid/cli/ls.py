@@ -12,7 +12,6 @@ from webraid.cli.get import WORDS, sort_words
 from webraid.cli.invocation import Invocation
 from webraid.cli.jsonlines import SCHEMA
 from webraid.cli.words import moment, safe
-from webraid.entry import EntryType
 from webraid.errors import NotInTable
 from webraid.files.problem import display
 from webraid.model import show_size
@@ -64,12 +63,12 @@ def _head(pool: Pool, snapshot: str) -> dict[str, object]:
 
 
 def _name(entry: Entry) -> str:
-    return display(entry.path) + ("/" if entry.type is EntryType.DIR else "")
+    return display(entry.path) + ("/" if entry.type == "d" else "")
 
 
 def _long(entry: Entry) -> str:
     owner = f"{safe(entry.user) or entry.uid} {safe(entry.group) or entry.gid}"
-    size = show_size(entry.size) if entry.type is EntryType.FILE else "-"
+    size = show_size(entry.size) if entry.type == "f" else "-"
     arrow = f" -> {display(entry.target)}" if entry.target else ""
     when = moment(entry.mtime_ns // 1_000_000)
     return f"{documents.permissions(entry)} {owner:<16} {size:>10} {when} {_name(entry)}{arrow}"

@@ -28,9 +28,10 @@ def recover(
         typer.Option(metavar="CODE", help="Of the kit, instead of the passphrase [WEBRAID_RECOVERY_CODE]."),
     ] = "",
 ) -> int:
-    """Bring a pool back on a machine that has nothing, from any one of its disks.
+    """Bring the pool back from any one of its disks.
 
-    It takes the passphrase, or the recovery code of the kit.  All other disks are found from this one.
+    On a machine that has nothing else.  It takes the passphrase, or the recovery code of the kit; all other disks
+    are found from this one.
 
     \b
     Examples:

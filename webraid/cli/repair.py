@@ -16,7 +16,9 @@ def register(app: typer.Typer) -> None:
 
 
 def repair(call: Invocation) -> int:
-    """Make missing and damaged shards again and put them where they belong.
+    """Make missing and damaged shards again.
+
+    They are put back on their disk, or on another one when that one is gone.  Nothing is ever removed.
 
     \b
     Example:

@@ -23,7 +23,9 @@ def status(
         bool, typer.Option("--exit-code", help="End with 20, 21 or 24 when not all is well, for scripts.")
     ] = False,
 ) -> int:
-    """Say where the pool stands: what may be lost, the disks, the last snapshot, what to do next.
+    """Say where the pool stands.
+
+    First what may be lost without losing data, then the disks, the last snapshot, and what to do next.
 
     \b
     Example:

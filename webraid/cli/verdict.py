@@ -42,10 +42,8 @@ def of_status(now: Status) -> str:
 def after_status(now: Status) -> str:
     """What to do next; '' when there is nothing."""
     if not now.joined or now.still_needed:
-        more = f"{many(now.still_needed, 'more disk')}: " if now.joined else ""
-        return (
-            f"Add {more}'webraid add-backend KIND NAME ...'." if more else "Add one: 'webraid add-backend KIND NAME'."
-        )
+        how_many = many(now.still_needed, "more disk") if now.joined else "one"
+        return f"Add {how_many}: 'webraid add-backend KIND NAME ...'."
     if now.alarms:
         return NEXT_ALARM
     gone = [disk.name for disk in now.disks if disk.state in (DiskState.UNREACHABLE, DiskState.FAULTED)]

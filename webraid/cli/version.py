@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 
 import typer
 
@@ -23,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 
 def version(call: Invocation) -> None:
-    """Say which versions are at work; paste it into bug reports.
+    """Say which versions are at work.
+
+    Of webraid and of what it is built on: paste it into bug reports.
 
     \b
     Example:
@@ -43,6 +43,9 @@ def version(call: Invocation) -> None:
 
 
 def _installed(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
     try:
         return installed(name)
     except PackageNotFoundError:
