@@ -59,7 +59,7 @@ class DiskSection:
     capacity: int | None = None
     reserve: int = 0
     threads: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def settings(
     *, config_file: str | None = None, environ: Mapping[str, str] | None = None, env: Env | None = None,
     on_event: events.OnEvent = events.ignore,
 ) -> Settings:  # fmt: skip
-    """Where the pool's files are on this machine: the argument, WEBRAID_CONFIG and WEBRAID_STATE_DIR, or the default."""
+    """Where the pool's files are: the argument, WEBRAID_CONFIG and WEBRAID_STATE_DIR, or the default."""
     given = os.environ if environ is None else environ
     return Settings(config.places(given, config=config_file), given, env or Env(), on_event=on_event)
 
@@ -55,9 +55,7 @@ def open_pool(where: Settings | None = None, *, on_event: events.OnEvent | None 
     return Pool(open_context(where))
 
 
-def recover_pool(
-    where: Settings, *, kind: str, options: Mapping[str, object], secret: str
-) -> tuple[Recovered, Pool]:
+def recover_pool(where: Settings, *, kind: str, options: Mapping[str, object], secret: str) -> tuple[Recovered, Pool]:
     """Bring a pool back from any one of its disks with the passphrase or the recovery code."""
     from webraid.jobs.recover import recover
 

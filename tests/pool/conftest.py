@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sysconfig
@@ -10,49 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from webraid.codec.keys import KdfParams
-from webraid.jobs.context import Settings
-from webraid.pool import Pool, init_pool, open_pool, settings
+from tests.pool.machine import Home
 
-PASSPHRASE = "correct horse battery staple winter"
-QUICK = KdfParams(memory_kib=1024, passes=1, lanes=1)
 FILES, BYTES = 5200, 80 << 20
-
-
-class Home:
-    """A machine's config and state in a temporary folder, with pools on folders beside them."""
-
-    def __init__(self, folder: Path, disks: Path | None = None) -> None:
-        self.folder = folder
-        self.disks = disks or folder
-        self.events: list[object] = []
-        folder.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def environ(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "WEBRAID_CONFIG": str(self.folder / "config.toml"),
-            "WEBRAID_STATE_DIR": str(self.folder / "state"),
-        }
-
-    @property
-    def settings(self) -> Settings:
-        return settings(environ=self.environ, on_event=self.events.append)
-
-    def make(self, level: str, count: int) -> Home:
-        init_pool(self.settings, name="home", level=level, passphrase=PASSPHRASE, kdf=QUICK)
-        with self.open() as pool:
-            for number in range(1, count + 1):
-                pool.add_backend("local", f"d{number}", {"path": str(self.disk(number))})
-        return self
-
-    def disk(self, number: int) -> Path:
-        return self.disks / f"d{number}"
-
-    def open(self) -> Pool:
-        self.events.clear()
-        return open_pool(self.settings)
 
 
 @pytest.fixture
@@ -106,7 +67,5 @@ def oddities(folder: Path) -> None:
     (folder / "setgid").mkdir()
     (folder / "setgid").chmod(0o2750)
     os.utime(folder / "empty file", ns=(1_000_000_001, 1_000_000_002_003_004_005))
-    try:
+    with contextlib.suppress(OSError):  # where this file system has none; the files' own tests make sure of xattrs
         os.setxattr(folder / "private", "user.colour", b"blue")
-    except OSError:
-        pass  # this file system has none; the files' own tests make sure of xattrs

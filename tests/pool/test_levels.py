@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.pool.conftest import Home
 
+from tests.pool.machine import Home
 from webraid.codec.levels import parse_level
 from webraid.errors import EXIT_OK, EXIT_UNREADABLE
 from webraid.files.compare import compare_trees

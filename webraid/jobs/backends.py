@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 from webraid.array.tolerance import pack_tolerance
 from webraid.backend.conformance import Result, Subject, run_checks
@@ -37,9 +38,11 @@ def test_backend(ctx: Context, name: str, on_result: Callable[[Result], None]) -
         from_section(section, secrets) if section else open_connection(info, ctx.identity.root, ctx.pool)
     )  # fmt: skip
     opener = Opener(connection.kind, connection.options, connection.secrets, ctx.settings.environ)
-    cls, options, _ = opener.parts()
+    _, options, _ = opener.parts()
+    with closing(opener()) as instance:
+        caps = instance.caps  # an account's own, where they differ from the kind's
     subject = Subject(
-        open=opener, caps=cls.caps, prefix=scratch_prefix(ctx.env), env=ctx.env,
+        open=opener, caps=caps, prefix=scratch_prefix(ctx.env), env=ctx.env,
         secrets=tuple(connection.secrets.values()), shown=(options,),
     )  # fmt: skip
     return run_checks(subject, on_result)

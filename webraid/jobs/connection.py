@@ -45,7 +45,7 @@ class Opener:
     """Opens a backend of one disk; each thread of the disk gets an instance of its own."""
 
     kind: str
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] = field(repr=False)
     secrets: Mapping[str, str] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
 

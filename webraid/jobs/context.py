@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -23,9 +23,11 @@ from webraid.jobs.events import DiskBytes, DiskNotice, OnEvent, ShardFound, igno
 from webraid.model import parse_size
 from webraid.table.device import Identity, OwnLog, load_identity
 from webraid.table.fold import DiskInfo
+from webraid.table.gather import gather
 from webraid.table.local import Database, Local
 from webraid.table.local_index import LocalIndex
 from webraid.table.log import Verdict
+from webraid.table.survey import MARKER, Marker, read_marker
 from webraid.table.table import Table, View
 
 Wrap = Callable[[str, Callable[[], Backend]], Callable[[], Backend]]
@@ -100,7 +102,7 @@ class Context:
             elif verdict is Verdict.CORRUPT:
                 self.event(DiskNotice(name, f"serves damaged data: {view.notes.get(disk, '')}", alarm=True))
             elif verdict is Verdict.FOREIGN:
-                self.event(DiskNotice(name, f"does not count: {view.notes.get(disk, '')}"))
+                self.event(DiskNotice(name, f"does not count: {view.notes.get(disk, '')}", alarm=verdict.alarming))
             elif verdict is Verdict.SILENT:
                 self.event(DiskNotice(name, f"does not answer: {view.errors.get(disk, 'no answer')}"))
         for device, seq in view.forks:
@@ -182,17 +184,45 @@ def open_context(settings: Settings) -> Context:
     )  # fmt: skip
     secrets = load_secrets(settings.places.secrets)
 
+    def made(connection: Connection, disk_id: bytes) -> Disk:
+        limits = limits_of(config, max(len(config.disks), len(table.state.members())))
+        return make_disk(
+            connection, id=disk_id, env=settings.env, environ=settings.environ, limits=limits, wrap=settings.wrap
+        )
+
     def connect(info: DiskInfo) -> None:
         connection = _connection(settings, config, identity, info, secrets)
         if connection is not None:
-            limits = limits_of(config, len(table.state.members()))
-            disks[info.id] = make_disk(
-                connection, id=info.id, env=settings.env, environ=settings.environ, limits=limits, wrap=settings.wrap
-            )
+            disks[info.id] = made(connection, info.id)
 
     table.on_member = connect
     table.meet_members()
+    if not table.state.members():  # the cache was deleted: the config says where to look, the markers who is there
+        strangers = [made(from_section(section, secrets.get(section.name, {})), b"") for section in config.disks]
+        _identify(strangers, disks, identity, settings.env, config.limits.patience)
     return Context(settings, config, identity, database, local, LocalIndex(database), disks, table)
+
+
+def _marker(backend: Backend) -> Marker | None:
+    try:
+        return read_marker(backend.get(MARKER))
+    except IntegrityError:
+        return None
+
+
+def _identify(
+    strangers: Sequence[Disk], disks: dict[bytes, Disk], identity: Identity, env: Env, patience: float
+) -> None:
+    """Ask each disk for its marker; those of this pool are taken in under the id they tell."""
+    asked = {number: disk.call(_marker) for number, disk in enumerate(strangers)}
+    answers, _ = gather(asked, env, enough=lambda found: len(found) * 2 > len(strangers), patience=patience)
+    for number, disk in enumerate(strangers):
+        marker = answers.get(number)
+        if marker is not None and marker.pool == identity.pool:
+            disk.id = marker.disk
+            disks[marker.disk] = disk
+        else:
+            disk.close()
 
 
 def _connection(
@@ -208,4 +238,3 @@ def _connection(
     except IntegrityError as error:
         settings.on_event(DiskNotice(info.name, f"its connection data cannot be opened: {error}"))
         return None
-

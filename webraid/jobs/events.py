@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Progress:
     files: int = 0
     bytes: int = 0
     stored: int = 0
-    current: str = ""
+    current: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ShardFound:
 class FileTrouble:
     """A file that could not be read or written as it should.  ``path`` is safe to print."""
 
-    path: str
+    path: str = field(repr=False)
     reason: str
 
 

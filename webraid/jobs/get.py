@@ -214,4 +214,3 @@ class _Get:
 
 def _moved(entry: Entry, path: bytes, hardlink: bytes) -> Entry:
     return msgspec.structs.replace(entry, path=path, hardlink=hardlink)
-

@@ -133,9 +133,7 @@ class Packer:
         self._ctx.index.add_homes(result.pack, fresh=True)
         self._results.append(result)
 
-    def _alternate(
-        self, pack: Pack, index: int, homes: Mapping[int, bytes], tried: frozenset[bytes]
-    ) -> bytes | None:
+    def _alternate(self, pack: Pack, index: int, homes: Mapping[int, bytes], tried: frozenset[bytes]) -> bytes | None:
         """Another legal disk for a shard whose own one refuses."""
         return stand_in(pack.geometry, self._seats, list(homes.values()), object_sizes(pack)[index], tried=tried)
 

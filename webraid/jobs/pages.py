@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from webraid.codec.pack import Place
 from webraid.errors import NotInTable
 from webraid.jobs.context import Context
 from webraid.jobs.reading import ChunkFailure, Wanted, find_pack, read_chunks
@@ -93,6 +92,3 @@ class Pages:
             self._kept.clear()
         self._kept.update(fresh)
         return result
-
-
-

@@ -6,13 +6,13 @@ scan -> chunks -> known? -> Packer (seal, parity, disks) ; entries -> tree pages
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
-from webraid.array.tolerance import pack_tolerance
 from webraid.array.stripes import StripeResult
+from webraid.array.tolerance import pack_tolerance
 from webraid.codec.chunker import Chunker, chunk_id
 from webraid.codec.levels import LevelSpec, parse_level
 from webraid.codec.pack import Place
@@ -28,13 +28,13 @@ from webraid.jobs.init import host
 from webraid.jobs.known import Known
 from webraid.jobs.packer import Packer
 from webraid.jobs.pages import load_index
-from webraid.jobs.reading import ChunkFailure, Wanted, read_chunks
+from webraid.jobs.reading import ChunkFailure, Wanted, read_chunks, with_good_homes
 from webraid.jobs.repair import repair_missing
 from webraid.jobs.run import Run, new_run
 from webraid.jobs.seats import seats
 from webraid.jobs.settle import abort, settle
 from webraid.jobs.spotcheck import spot_check
-from webraid.model import Geometry, parse_size
+from webraid.model import Geometry, PackKind, parse_size
 from webraid.table.local import Seen
 from webraid.table.records import RootDir, Snapshot
 from webraid.table.table import Acks
@@ -287,11 +287,23 @@ class _Put:
             size=result.bytes, problems=len(result.problems),
         )  # fmt: skip
 
+    def _tolerances(self, domains: Mapping[bytes, str]) -> Iterator[int]:
+        """What each stripe of the snapshot survives: those just written, and those re-used, on disks that answer."""
+        usable = set(self.ctx.table.usable())
+        answering = {disk: domain for disk, domain in domains.items() if disk in usable}
+        bad = self.ctx.index.bad()
+        for stripe in self.stripes:
+            yield pack_tolerance(stripe.pack, domains)
+        for pack_id in self.pins.reuses:
+            pack = self.ctx.index.pack(pack_id)
+            if pack is not None and pack.kind is PackKind.DATA:
+                yield pack_tolerance(with_good_homes(self.ctx, pack, bad), answering)
+
     def _finish(self, run: Run, acks: Acks, started: float) -> None:
         ctx, result, domains = self.ctx, self.result, self.ctx.domains()
         ctx.note_findings()
         stripes = self.stripes
-        result.survives = run.survives(acks, [pack_tolerance(stripe.pack, domains) for stripe in stripes])
+        result.survives = run.survives(acks, self._tolerances(domains))
         result.missing_shards = sum(len(stripe.missing) for stripe in stripes)
         result.snapshot = run.id.hex()[:8]
         result.added, result.packed = self.packer.stats.plain, self.packer.stats.packed

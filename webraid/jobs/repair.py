@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from webraid.backend.base import Digest
 from webraid.errors import BackendError, NotEnoughShards
 from webraid.jobs.context import Context, locked
 from webraid.jobs.events import DiskNotice, Notice, Progress, Started
+from webraid.jobs.mend import mend
 from webraid.jobs.pages import load_index
 from webraid.jobs.reading import Bad, with_good_homes
 from webraid.jobs.run import new_run
@@ -17,6 +19,7 @@ from webraid.jobs.seats import object_sizes, seats
 from webraid.jobs.settle import abort, settle
 from webraid.model import Code, Home, Pack, PackKind, shard_name
 from webraid.table.gather import gather
+from webraid.table.records import Abort
 
 
 @dataclass(slots=True)
@@ -43,16 +46,22 @@ def repair(ctx: Context) -> Repaired:
     """Mend everything that can be mended now, and record it.  Raises PoolBusy, QuorumLost."""
     started = ctx.env.monotonic()
     with locked(ctx.settings.places):
-        ctx.open_table(spot=True)
+        view = ctx.open_table(spot=True)
         ctx.table.require_quorum()
         load_index(ctx)
-        left = settle(ctx)
+        run, left = new_run(ctx), settle(ctx)
+        run.reuses |= set(left.packs)
+        if left.packs:
+            run.pin()
         abort(ctx, left)
         ctx.event(Started("repair"))
+        for disk, answer in view.alarms().items():
+            mend(ctx, disk, answer.verdict)
         done = _repair_all(ctx)
-        run = new_run(ctx)
         if ctx.index.unrecorded():
             run.commit(None)
+        elif left.packs:
+            ctx.table.append(Abort(run=run.id))
         ctx.table.flush(ctx.config.limits.patience)
     done.seconds = ctx.env.monotonic() - started
     return done
@@ -149,10 +158,27 @@ def _make(ctx: Context, good: Pack, index: int, disk: bytes, done: Repaired) -> 
         _tell(ctx, disk, errors[0])
         done.waiting += 1
         return None
+    if not answers[0].verified and not _reads_back(ctx, disk, name, shard.sha256):
+        done.waiting += 1
+        return None
     done.shards += 1
     done.bytes += len(shard.object)
     stored = answers[0]
     return Home(shard.index, disk, stored.locator, bytes.fromhex(stored.hash("md5") or ""))
+
+
+def _reads_back(ctx: Context, disk: bytes, name: str, digest: bytes) -> bool:
+    """A disk that damaged a shard once is not believed unseen."""
+    reading = ctx.disks[disk].get(name)
+    answers, errors = gather({0: reading}, ctx.env, enough=lambda _: False, patience=ctx.config.limits.patience * 4)
+    if errors:
+        _tell(ctx, disk, errors[0])
+    elif hashlib.sha256(answers[0]).digest() != digest:
+        text = "still serves damaged data: a shard just put back is not what is read"
+        ctx.event(DiskNotice(ctx.disk_name(disk), text, alarm=True))
+    else:
+        return True
+    return False
 
 
 def _tell(ctx: Context, disk: bytes, error: BackendError) -> None:

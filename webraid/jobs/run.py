@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from webraid.codec import Bytes
 from webraid.codec.chunker import chunk_id
-from webraid.codec.pack import Chunk, ChunkKind, seal_pack
+from webraid.codec.pack import Chunk, ChunkKind, Place, seal_pack
 from webraid.codec.shard import make_shards
 from webraid.jobs.context import Context
-from webraid.jobs.pages import load_index, read_pages
+from webraid.jobs.pages import as_pack, load_index, read_pages, table_pack
+from webraid.jobs.reading import with_good_homes
 from webraid.model import Code, Geometry, PackKind, shard_name
-from webraid.table.index import MERGE_ABOVE, Index, encode_segments
-from webraid.table.records import Abort, ChunkAt, Close, Commit, Prepare, Snapshot, TablePack, chunk_at
+from webraid.table.index import MERGE_ABOVE, Index, decode_segment, encode_segments
+from webraid.table.records import ChunkAt, Close, Commit, Prepare, Snapshot, TablePack, chunk_at
 from webraid.table.table import Acks
 
 IDS = 64  # pack ids pinned at a time
@@ -35,8 +37,8 @@ class Run:
     _size: int = 0
     _packs: list[TablePack] = field(default_factory=list)
     _places: list[ChunkAt] = field(default_factory=list)
-    _objects: dict[bytes, bytes] = field(default_factory=dict)
     _weakest: int = 1 << 30
+    _left: set[bytes] | None = None  # table packs of interrupted runs that are not adopted (yet)
 
     def pin(self) -> None:
         """PREPARE: pack ids if none are left, and whatever is re-used so far."""
@@ -56,7 +58,7 @@ class Run:
     def store_page(self, plain: bytes, kind: ChunkKind = ChunkKind.PAGE) -> bytes:
         """The id of a page that is, or will be at the commit, in a table pack."""
         page = chunk_id(self.ctx.identity.root.id, plain)
-        if page in self._fresh or self._known(page):
+        if page in self._fresh or self._known(page, kind):
             return page
         self._fresh.add(page)
         self._pages.append(Chunk(page, kind, plain))
@@ -65,13 +67,39 @@ class Run:
             self._close_pack()
         return page
 
-    def _known(self, page: bytes) -> bool:
+    def _known(self, page: bytes, kind: ChunkKind) -> bool:
         condemned = self.ctx.table.state.condemned
         for pack, _ in self.ctx.index.find([page]).get(page, []):
-            if pack not in condemned:
+            if pack in condemned:
+                continue
+            if pack in self._leftovers():
+                self._adopt(pack)
+                return True
+            if kind is ChunkKind.PAGE:  # pins for what is re-used come before segments are made
                 self.reuses.add(pack)
                 return True
         return False
+
+    def _leftovers(self) -> set[bytes]:
+        if self._left is None:
+            others = [pack for pack, run in self.ctx.index.pending() if run != self.id]
+            self._left = {pack for pack in others if self._is_table(pack)}
+        return self._left
+
+    def _adopt(self, pack_id: bytes) -> None:
+        """A table pack of an interrupted run: this run's commit names it.  Its copies were repaired before."""
+        pack = self.ctx.index.pack(pack_id)
+        if pack is None:
+            raise AssertionError("a pack that is left over is in the index")
+        self._leftovers().discard(pack_id)
+        self._name(TablePack(id=pack_id, length=pack.length, sha256=pack.shards[0]), self.ctx.index.places(pack_id))
+        good = with_good_homes(self.ctx, pack, self.ctx.index.bad())
+        self._copies(frozenset(home.disk for home in good.homes))
+
+    def _name(self, packed: TablePack, places: Iterable[Place]) -> None:
+        """The commit will name this table pack and what is in it."""
+        self._places += [chunk_at(place, len(self._packs)) for place in places]
+        self._packs.append(packed)
 
     def _close_pack(self) -> None:
         """Seal what has gathered and put it on every disk."""
@@ -83,46 +111,61 @@ class Run:
         geometry = Geometry(Code.COPIES, 1, max(1, len(self.ctx.table.state.joined())))
         (shard,) = make_shards(self.ctx.pool, pack_id, PackKind.TABLE, geometry, sealed.data, md5=False)
         packed = TablePack(id=pack_id, length=len(sealed.data), sha256=shard.sha256)
-        self._places += [chunk_at(place, len(self._packs)) for place in sealed.places]
-        self._packs.append(packed)
-        self._objects[pack_id] = bytes(shard.object)
-        self._spread(pack_id)
+        self._name(packed, sealed.places)
+        index = Index()
+        index.add(as_pack(packed, geometry.n), sealed.places)
+        self.ctx.index.add(index, run=self.id)  # noted before it leaves, so that an interrupted run sends it once
+        self._spread(pack_id, shard.object)
 
-    def _spread(self, pack_id: bytes) -> None:
-        acks = self.ctx.table.everywhere(shard_name(pack_id, 0), self._objects[pack_id])
-        for disk in self.ctx.domains():
-            if disk in acks.disks:
-                self.ctx.index.mark_good(pack_id, 0, disk)
-            else:
-                self.ctx.index.mark_bad(pack_id, 0, disk, "missing")
-        self._weakest = min(self._weakest, self._domains(acks) - 1)
+    def _spread(self, pack_id: bytes, data: Bytes) -> None:
+        index = self.ctx.index
+        acks = self.ctx.table.everywhere(
+            shard_name(pack_id, 0), bytes(data), lambda disk: index.mark_good(pack_id, 0, disk)
+        )
+        with index.db.transaction():
+            for disk in self.ctx.domains():
+                if disk in acks.disks:
+                    index.mark_good(pack_id, 0, disk)
+                else:
+                    index.mark_bad(pack_id, 0, disk, "missing")
+        self._copies(acks.disks)
 
-    def _domains(self, acks: Acks) -> int:
+    def _copies(self, holders: frozenset[bytes]) -> None:
+        self._weakest = min(self._weakest, self._domains(holders) - 1)
+
+    def _domains(self, holders: frozenset[bytes]) -> int:
         domains = self.ctx.domains()
-        return len({domains[disk] for disk in acks.disks if disk in domains})
+        return len({domains[disk] for disk in holders if disk in domains})
 
     # -- the commit --------------------------------------------------------------------------------------------------
     def commit(self, snapshot: Snapshot | None) -> Acks:
         """Segments for everything new, pins for everything re-used, then the one commit point, then CLOSE."""
         self._pin_reused()
-        unrecorded = self.ctx.index.unrecorded()
-        segments, supersedes = self._segments(unrecorded)
+        segments, supersedes = self._segments()
         self._close_pack()
         commit = Commit(
             run=self.id, packs=tuple(self._packs), places=tuple(self._places), segments=tuple(segments),
             supersedes=tuple(supersedes), snapshot=snapshot,
         )  # fmt: skip
-        acks = self._record(commit)
-        for segment in segments:
-            self.ctx.index.settle(unrecorded, segment)
+        acks = self.ctx.table.fence(self.ctx.table.append(commit), again=self._spread_again)
+        for segment, index in segments.items():
+            self.ctx.index.add(index, segment=segment)
         load_index(self.ctx)
+        for pack_id in self._leftovers():  # of an earlier run, and of no use to this one
+            self.ctx.index.drop(pack_id)
         self.ctx.table.append(Close(run=self.id), wait=False)
-        self.ctx.table.refresh_hints()
         return acks
 
-    def _segments(self, unrecorded: set[bytes]) -> tuple[list[bytes], list[bytes]]:
+    def _spread_again(self) -> None:
+        """The membership has changed: all table packs for the disks that are members now."""
+        for packed in self._packs:
+            pack = table_pack(self.ctx, packed.id)
+            self._spread(packed.id, self.ctx.array.reconstruct(pack, 0, pool=self.ctx.pool).object)
+
+    def _segments(self) -> tuple[dict[bytes, Index], list[bytes]]:
+        """New segments by id, and the ids of older ones that they repeat."""
         index = Index()
-        for pack_id in sorted(unrecorded):
+        for pack_id in sorted(self.ctx.index.unrecorded()):
             pack = self.ctx.index.pack(pack_id)
             if pack is not None and pack.kind is PackKind.DATA:
                 index.add(pack, self.ctx.index.places(pack_id))
@@ -131,7 +174,8 @@ class Run:
             merged = self.ctx.index.of_segments(supersedes)
             for pack_id, pack in merged.packs.items():
                 index.add(pack, merged.places[pack_id])
-        segments = [self.store_page(data, ChunkKind.INDEX) for data in encode_segments(index)]
+        encoded = encode_segments(index)
+        segments = {self.store_page(data, ChunkKind.INDEX): decode_segment(data) for data in encoded}
         return segments, [old for old in supersedes if old not in segments]
 
     def _mergeable(self) -> list[bytes]:
@@ -169,30 +213,9 @@ class Run:
         pack = self.ctx.index.pack(pack_id)
         return pack is not None and pack.kind is PackKind.TABLE
 
-    def _record(self, commit: Commit) -> Acks:
-        """COMMIT, then the membership is read again: only disks that are members now count (mc_join)."""
-        before = {info.id for info in self.ctx.table.state.joined()}
-        acks = self.ctx.table.append(commit)
-        head = self.ctx.table.book.head(self.ctx.identity.key.id)
-        if head is None:
-            raise AssertionError("a record was just written")
-        for _ in range(5):
-            self.ctx.open_table()
-            now = {info.id for info in self.ctx.table.state.joined()}
-            if now <= before:
-                return acks
-            for pack_id in self._objects:
-                self._spread(pack_id)
-            before, acks = now, self.ctx.table.spread_head()
-        return acks
-
-    def abort(self) -> None:
-        """The run is given up: its pins go."""
-        self.ctx.table.append(Abort(run=self.id), wait=False)
-
     def survives(self, acks: Acks, packs: Iterable[int]) -> int:
         """t, honestly: what the table's and the data's copies survive; ``packs``: the losses each stripe survives."""
-        return max(-1, min([self._weakest, self._domains(acks) - 1, *packs]))
+        return max(-1, min([self._weakest, self._domains(acks.disks) - 1, *packs]))
 
 
 def new_run(ctx: Context) -> Run:

@@ -3,19 +3,21 @@ next run, the rest is aborted.  Everything needed for it is in the log, so it al
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 from webraid.array.tolerance import pack_tolerance
 from webraid.errors import NotEnoughShards
 from webraid.jobs.context import Context
-from webraid.model import Home, shard_name
+from webraid.jobs.seats import object_sizes
+from webraid.model import Home, Pack, PackKind, shard_name
 from webraid.table.gather import gather
 from webraid.table.records import Abort, Close
 
 
 @dataclass(slots=True)
 class Leftovers:
-    """Packs of interrupted runs that are whole enough to be used, and the runs to be aborted once they are pinned."""
+    """Packs of interrupted runs that are whole enough to be used, and the runs to be aborted once these are pinned."""
 
     packs: list[bytes] = field(default_factory=list)
     runs: list[bytes] = field(default_factory=list)
@@ -51,27 +53,47 @@ def _whole(ctx: Context, pack_id: bytes) -> bool:
     pack = ctx.index.pack(pack_id)
     if pack is None or pack_id in ctx.table.state.condemned:
         return False
-    if pack_tolerance(pack, ctx.domains()) >= 0 and len(pack.homes) >= pack.geometry.n:
+    wanted = sum(1 for size in object_sizes(pack) if size)
+    if pack.kind is PackKind.DATA and len(pack.homes) >= wanted and pack_tolerance(pack, ctx.domains()) >= 0:
         return True
-    usable = ctx.table.usable()
-    prefix = shard_name(pack_id, 0)[:-1]
-    listed, _ = gather(
-        {disk: ctx.disks[disk].list(prefix) for disk in usable},
-        ctx.env, enough=lambda _: False, patience=ctx.config.limits.patience,
-    )  # fmt: skip
-    known = {(home.index, home.disk) for home in pack.homes}
-    found = [
-        Home(int(stored.name.rsplit(".", 1)[1]), disk, stored.locator)
-        for disk, names in listed.items()
-        for stored in names
-    ]
-    fresh = tuple(home for home in found if (home.index, home.disk) not in known)
+    found = _listed(ctx, pack)
+    whole = dataclasses.replace(pack, homes=(*pack.homes, *found))
     try:
-        whole = type(pack)(
-            pack.id, pack.kind, pack.geometry, pack.length, pack.shards, (*pack.homes, *fresh)
-        )  # fmt: skip
         ctx.array.read(whole, None, strict=True)
     except NotEnoughShards:
         return False
-    ctx.index.add_homes(whole, fresh=True)
+    if pack.kind is PackKind.DATA:
+        ctx.index.add_homes(whole, fresh=True)
+    else:
+        _note_copies(ctx, pack_id, {home.disk for home in found})
     return True
+
+
+def _listed(ctx: Context, pack: Pack) -> tuple[Home, ...]:
+    """Shards that lie on a disk with the right length (and hash, where the listing tells it), not known yet."""
+    prefix = shard_name(pack.id, 0)[:-1]
+    listed, _ = gather(
+        {disk: ctx.disks[disk].list(prefix) for disk in ctx.table.usable()},
+        ctx.env, enough=lambda _: False, patience=ctx.config.limits.patience,
+    )  # fmt: skip
+    known = {(home.index, home.disk) for home in pack.homes}
+    sizes = object_sizes(pack)
+    found = []
+    for disk, names in listed.items():
+        for stored in names:
+            index = next((i for i in range(len(sizes)) if shard_name(pack.id, i) == stored.name), None)
+            if index is None or (index, disk) in known or stored.size != sizes[index]:
+                continue
+            told, digest = stored.hash("sha256"), pack.shards[min(index, len(pack.shards) - 1)]
+            if told in (None, digest.hex()):
+                found.append(Home(index, disk, stored.locator, bytes.fromhex(stored.hash("md5") or "")))
+    return tuple(found)
+
+
+def _note_copies(ctx: Context, pack_id: bytes, holders: set[bytes]) -> None:
+    with ctx.index.db.transaction():
+        for disk in ctx.domains():
+            if disk in holders:
+                ctx.index.mark_good(pack_id, 0, disk)
+            else:
+                ctx.index.mark_bad(pack_id, 0, disk, "missing")

@@ -81,5 +81,4 @@ def one_entry(ctx: Context, selection: Selection) -> Entry:
     for entry in entries(ctx, selection):
         if entry.path == selection.sub:
             return entry
-    path = selection.sub.decode("utf-8", "backslashreplace")
-    raise NotInTable(f"there is no {path!r} in snapshot {selection.shot.name}")
+    raise NotInTable(f"there is nothing of that name in snapshot {selection.shot.name}")

@@ -28,7 +28,11 @@ def spot_check(ctx: Context) -> list[str]:
                 continue
             index = 0 if pack.kind is PackKind.TABLE else home.index
             if ctx.disks[disk].caps.egress_free or object_sizes(pack)[index] <= CHEAP:
-                wanted[disk, shard_name(pack.id, index)] = (pack.id, index, pack.shards[min(index, len(pack.shards) - 1)])
+                wanted[disk, shard_name(pack.id, index)] = (
+                    pack.id,
+                    index,
+                    pack.shards[min(index, len(pack.shards) - 1)],
+                )
                 break
     futures = {(disk, name): ctx.disks[disk].get(name, urgent=True) for disk, name in wanted}
     answers, _ = gather(futures, ctx.env, enough=lambda _: False, patience=ctx.config.limits.patience)
@@ -39,5 +43,7 @@ def spot_check(ctx: Context) -> list[str]:
             ctx.index.mark_bad(pack_id, index, disk, "corrupt")
             liars.append(ctx.disk_name(disk))
             ctx.event(ShardFound(ctx.disk_name(disk), pack_id.hex(), index, "corrupt"))
-            ctx.event(DiskNotice(ctx.disk_name(disk), "serves damaged data: a shard is not what was stored", alarm=True))
+            ctx.event(
+                DiskNotice(ctx.disk_name(disk), "serves damaged data: a shard is not what was stored", alarm=True)
+            )
     return liars

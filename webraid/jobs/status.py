@@ -145,9 +145,7 @@ def _disks(ctx: Context) -> list[DiskStatus]:
             room = max(0, capacity - used.get(info.id, 0))
             free = room if free is None else min(room, free)
         word, detail = _state(ctx, info)
-        result.append(
-            DiskStatus(info.name, info.kind, info.domain, word, detail, used.get(info.id, 0), free, capacity)
-        )
+        result.append(DiskStatus(info.name, info.kind, info.domain, word, detail, used.get(info.id, 0), free, capacity))
     return result
 
 

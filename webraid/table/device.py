@@ -6,6 +6,7 @@ write a number twice.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +15,14 @@ import msgspec
 
 from webraid.codec.keys import DeviceKey, Root, open_device, seal_device
 from webraid.codec.records import parse_name
+from webraid.table.log import is_name
 from webraid.config import write_private
 from webraid.env import Env
-from webraid.errors import ConfigError, NotAPool, SealBroken
+from webraid.errors import ConfigError, NotAPool, SealBroken, WrongPassphrase
+
+
+CARD = "card.json"
+NEW = ".new"  # what is being written
 
 
 class _Card(msgspec.Struct):
@@ -38,6 +44,20 @@ class Identity:
     key: DeviceKey = field(repr=False)
 
 
+def has_identity(folder: Path) -> bool:
+    """Whether this machine's key is complete."""
+    return (folder / CARD).exists()
+
+
+def forget_identity(folder: Path) -> None:
+    """Begin anew: without its card an identity is none, whatever else is written or left half-way."""
+    (folder / CARD).unlink(missing_ok=True)
+    if folder.exists():
+        _sync(folder)
+    for record in folder.glob("log/*"):
+        record.unlink()
+
+
 def save_identity(folder: Path, identity: Identity, env: Env) -> None:
     """Write the device's files, mode 0600, the card last: it marks the identity as complete."""
     (folder / "log").mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -45,13 +65,24 @@ def save_identity(folder: Path, identity: Identity, env: Env) -> None:
     write_private(folder / "kek", kek.hex())
     write_private(folder / "slot", seal_device(identity.pool, kek, identity.root, identity.key, env).hex())
     card = _Card(identity.pool.hex(), identity.owner.hex(), identity.name)
-    write_private(folder / "card.json", msgspec.json.encode(card).decode())
+    _sync(folder)
+    write_private(folder / CARD, msgspec.json.encode(card).decode())
+    _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    """The names in ``folder`` survive a power cut when this returns."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def load_identity(folder: Path) -> Identity:
     """This machine's identity.  Raises NotAPool when it has none, ConfigError when the files are damaged."""
     try:
-        card = msgspec.json.decode((folder / "card.json").read_bytes(), type=_Card)
+        card = msgspec.json.decode((folder / CARD).read_bytes(), type=_Card)
         pool = bytes.fromhex(card.pool)
         kek = bytes.fromhex((folder / "kek").read_text())
         opened = open_device(bytes.fromhex((folder / "slot").read_text()), pool, kek)
@@ -60,7 +91,7 @@ def load_identity(folder: Path) -> Identity:
             "this machine has no key of the pool",
             hint="Run 'webraid recover' with the passphrase and any one disk; nothing on the disks is lost.",
         ) from None
-    except (OSError, ValueError, msgspec.MsgspecError, SealBroken) as error:
+    except (OSError, ValueError, msgspec.MsgspecError, SealBroken, WrongPassphrase) as error:
         raise ConfigError(
             f"this machine's key in {folder} cannot be read: {error}",
             hint="Move that folder away and run 'webraid recover'.",
@@ -78,27 +109,36 @@ class OwnLog:
     def append(self, name: str, blob: bytes) -> None:
         """Keep a record.  Durable when this returns."""
         final = self._folder / name.replace("/", "_")
-        temporary = final.with_suffix(".new")
+        temporary = final.with_suffix(NEW)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(blob)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(final)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync(self._folder)
 
     def records(self) -> dict[str, bytes]:
-        """Name -> bytes of every record kept, oldest first."""
-        files = sorted(path for path in self._folder.iterdir() if path.suffix != ".new")
-        return {path.name.replace("_", "/"): path.read_bytes() for path in files}
+        """Name -> bytes of every record kept, oldest first.  Another process may prune meanwhile."""
+        found = {}
+        for name, path in self._files().items():
+            with contextlib.suppress(FileNotFoundError):
+                found[name] = path.read_bytes()
+        return found
+
+    def newest(self) -> str:
+        """Name of the newest record kept, '' if there is none."""
+        return max(self._files(), default="")
 
     def prune(self, seq: int) -> None:
         """Records up to ``seq`` are on every disk; the newest is kept all the same."""
-        names = sorted(path.name for path in self._folder.iterdir() if path.suffix != ".new")
-        for name in names[:-1]:
-            if parse_name(name.replace("_", "/"))[1] <= seq:
-                (self._folder / name).unlink()
+        files = self._files()
+        for name, path in list(files.items())[:-1]:
+            if parse_name(name)[1] <= seq:
+                path.unlink()
+        for leftover in self._folder.glob("*" + NEW):  # of a run that was killed
+            leftover.unlink()
+
+    def _files(self) -> dict[str, Path]:
+        names = {path.name.replace("_", "/"): path for path in self._folder.iterdir()}
+        return {name: names[name] for name in sorted(names) if is_name(name)}

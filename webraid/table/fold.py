@@ -74,7 +74,8 @@ class DiskInfo:
 
 @dataclass(slots=True)
 class Run:
-    """What became of a run.  ``pins``: packs it may create or use."""
+    """What became of a run.  ``creates``, ``reuses``: its pins.  A commit that is written stands for ever: beside it
+    an Abort means nothing."""
 
     device: bytes
     id: bytes
@@ -123,7 +124,7 @@ class State:
     devices: dict[bytes, Device] = field(default_factory=dict)
     disks: dict[bytes, DiskInfo] = field(default_factory=dict)
     runs: dict[tuple[bytes, bytes], Run] = field(default_factory=dict)
-    commits: list[tuple[Record, Commit]] = field(default_factory=list)
+    commits: list[tuple[Record, Commit]] = field(default_factory=list)  # oldest first
     shots: list[Shot] = field(default_factory=list)
     condemned: set[bytes] = field(default_factory=set)
     heads: dict[bytes, int] = field(default_factory=dict)
@@ -153,9 +154,7 @@ class State:
 
     def live_commits(self) -> list[tuple[Record, Commit]]:
         """Commits that count, oldest first."""
-        return [
-            (record, commit) for record, commit in self.commits if not self.runs[record.device, commit.run].aborted
-        ]
+        return self.commits
 
     def segments(self) -> list[bytes]:
         """Ids of the index segments that together are the index, oldest first."""
@@ -187,8 +186,6 @@ def fold(records: Iterable[Record]) -> State:
             by_device[record.device] = max(by_device.get(record.device, 0), seq)
         for op in record.body.ops:
             _apply(state, record, op)
-    aborted = {(run.device, run.id) for run in state.runs.values() if run.aborted}
-    state.shots = [shot for shot in state.shots if (shot.device, shot.id) not in aborted]
     return state
 
 
@@ -197,6 +194,9 @@ def _apply(state: State, record: Record, op: AnyOp) -> None:
     device = state.devices.get(record.device)
     if not isinstance(op, Genesis | Enroll) and (device is None or needed not in device.rights):
         state.refused.append((record, f"the device has no right to {needed}"))
+        return
+    if isinstance(op, Genesis | Enroll) and record.seq != 1:  # only there was the certificate checked
+        state.refused.append((record, "it stands in the wrong place"))
         return
     match op:
         case Genesis():
@@ -234,7 +234,7 @@ def _run(state: State, record: Record, op: Prepare | Commit | Close | Abort) -> 
             run.creates.update(op.creates)
             run.reuses.update(op.reuses)
         case Commit():
-            run.commit = op
+            run.commit, run.aborted = op, False
             state.commits.append((record, op))
             if op.snapshot is not None:
                 state.shots.append(
@@ -243,4 +243,4 @@ def _run(state: State, record: Record, op: Prepare | Commit | Close | Abort) -> 
         case Close():
             run.closed = True
         case Abort():
-            run.aborted = not run.closed
+            run.aborted = run.commit is None and not run.closed

@@ -5,16 +5,17 @@ The index half (packs, homes, chunks) is in local_index.py.  One connection, one
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from webraid.errors import PoolError
 
 SCHEMA_VERSION = 1
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE records(device BLOB, seq INT, digest BLOB, blob BLOB, PRIMARY KEY(device, seq, digest)) WITHOUT ROWID;
@@ -57,6 +58,8 @@ class Database:
         self.lock = threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.fresh = not path.exists()
+        if self.fresh:
+            self._discard_journals()
         try:
             self.connection = self._open()
         except sqlite3.DatabaseError:
@@ -80,14 +83,36 @@ class Database:
         self.path.chmod(0o600)
         return connection
 
+    def _parts(self) -> list[tuple[str, Path]]:
+        """The file and its journals, journals first: a journal must never meet another file than its own."""
+        return [(suffix, self.path.with_name(self.path.name + suffix)) for suffix in ("-wal", "-shm", "")]
+
+    def _discard_journals(self) -> None:
+        """Somebody deleted the file alone."""
+        for suffix, part in self._parts():
+            if suffix:
+                part.unlink(missing_ok=True)
+
     def _move_aside(self) -> None:
         self.fresh = True
-        for suffix in ("", "-wal", "-shm"):
-            part = self.path.with_name(self.path.name + suffix)
+        for suffix, part in self._parts():
             if part.exists():
                 part.replace(self.path.with_name(self.path.name + ".damaged" + suffix))
 
-    @contextmanager
+    def _failed(self, error: sqlite3.Error) -> PoolError:
+        """What to raise; a file that turns out to be damaged is out of the way for the next run."""
+        if getattr(error, "sqlite_errorcode", None) in _DAMAGED:
+            self._move_aside()
+            return PoolError(
+                f"the local table cache is damaged and was moved aside: {error}",
+                hint="Run the command again: the cache is rebuilt from the disks.",
+            )
+        return PoolError(
+            f"the local table cache cannot be used: {error}",
+            hint=f"Free some space, or delete {self.path}: it is rebuilt from the disks.",
+        )
+
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, durable at the end."""
         with self.lock:
@@ -100,22 +125,23 @@ class Database:
                 self.connection.execute("COMMIT")
             except sqlite3.Error as error:
                 self._rollback()
-                raise PoolError(
-                    f"the local table cache cannot be written: {error}",
-                    hint=f"Free some space, or delete {self.path}: it is rebuilt from the disks.",
-                ) from error
+                raise self._failed(error) from error
             except BaseException:
                 self._rollback()
                 raise
 
     def _rollback(self) -> None:
-        if self.connection.in_transaction:
-            self.connection.execute("ROLLBACK")
+        with contextlib.suppress(sqlite3.Error):  # the first error is the one to report
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
 
     def rows(self, sql: str, args: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
         """All rows of a query."""
         with self.lock:
-            return self.connection.execute(sql, args).fetchall()
+            try:
+                return self.connection.execute(sql, args).fetchall()
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -164,18 +190,13 @@ class Local:
             result.setdefault(disk, {})[device] = seq
         return result
 
-    def set_served(self, disk: bytes, heads: dict[bytes, int]) -> None:
+    def set_served(self, disk: bytes, heads: Mapping[bytes, int]) -> None:
         """Raise what is remembered of a disk (never lowers it)."""
         with self.db.transaction() as tx:
             tx.executemany(
                 "INSERT INTO served VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET seq=max(seq, excluded.seq)",
                 [(disk, device, seq) for device, seq in heads.items()],
             )
-
-    def forget_served(self, disk: bytes) -> None:
-        """A disk was repaired after an alarm: start remembering it anew."""
-        with self.db.transaction() as tx:
-            tx.execute("DELETE FROM served WHERE disk=?", (disk,))
 
     # -- files seen --------------------------------------------------------------------------------------------------
     def seen(self, path: bytes) -> Seen | None:

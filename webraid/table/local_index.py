@@ -57,7 +57,7 @@ class LocalIndex:
                     ],
                 )
             if segment:
-                self.settle(index.packs, segment)
+                self._settle(index.packs, segment)
 
     def add_homes(self, pack: Pack, *, fresh: bool) -> None:
         """Add homes of a known pack.  ``fresh``: no index segment says so yet."""
@@ -68,14 +68,13 @@ class LocalIndex:
                 [(pack.id, h.index, h.disk, h.locator, h.md5, fresh) for h in pack.homes],
             )
 
-    def settle(self, packs: Iterable[bytes], segment: bytes) -> None:
-        """These packs with their homes are now in index segment ``segment``."""
+    def _settle(self, packs: Iterable[bytes], segment: bytes) -> None:
+        """These packs are in index segment ``segment`` now, with the homes that it names."""
         with self.db.transaction() as tx:
             tx.execute("INSERT OR IGNORE INTO members VALUES(?, x'')", (segment,))
             for pack in packs:
                 tx.execute("INSERT OR IGNORE INTO members VALUES(?, ?)", (segment, pack))
                 tx.execute("UPDATE packs SET run=x'' WHERE id=?", (pack,))
-                tx.execute("UPDATE homes SET fresh=0 WHERE pack=?", (pack,))
 
     def forget_segments(self, segments: Iterable[bytes]) -> None:
         """Superseded segments: what they said is repeated by newer ones."""
@@ -136,7 +135,7 @@ class LocalIndex:
         ]
 
     def pending(self) -> list[tuple[bytes, bytes]]:
-        """(pack id, run) of packs no index segment names yet: an interrupted run stored them."""
+        """(pack id, run) of packs no commit names yet: a run that goes on, or was interrupted, stored them."""
         return self.db.rows("SELECT id, run FROM packs WHERE run!=x'' ORDER BY id")
 
     def unrecorded(self) -> set[bytes]:

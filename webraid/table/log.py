@@ -6,12 +6,22 @@ disk, never about the log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from webraid.codec.records import record_name
+from webraid.codec.records import parse_name, record_name
+from webraid.errors import SealBroken
 from webraid.table.fold import Record
+
+
+def is_name(name: str) -> bool:
+    """Whether an object can be a record at all; whatever else lies among them is none of ours."""
+    try:
+        parse_name(name)
+    except SealBroken:
+        return False
+    return True
 
 
 class Verdict(StrEnum):
@@ -21,7 +31,7 @@ class Verdict(StrEnum):
     BEHIND = "behind"  # lacks records it never acknowledged: repairable, counts
     ROLLED_BACK = "rolled back"  # lacks records it once acknowledged or served: does not count
     CORRUPT = "corrupt"  # serves bytes that fail their signature or hash: does not count
-    FOREIGN = "foreign"  # the marker is missing or another disk's: does not count
+    FOREIGN = "foreign"  # the marker is missing or another disk's (emptied, swapped): does not count
     SILENT = "silent"  # no answer: says nothing
 
     @property
@@ -32,7 +42,7 @@ class Verdict(StrEnum):
     @property
     def alarming(self) -> bool:
         """Whether the user must look (exit 24)."""
-        return self in (Verdict.ROLLED_BACK, Verdict.CORRUPT)
+        return self in (Verdict.ROLLED_BACK, Verdict.CORRUPT, Verdict.FOREIGN)
 
 
 @dataclass(slots=True)
@@ -84,11 +94,14 @@ class LogBook:
         return names
 
 
-def contiguous(names: set[str], book: LogBook) -> dict[bytes, int]:
-    """Device -> seq up to which a disk that has ``names`` serves that log without a gap."""
+def contiguous(names: Set[str], book: LogBook, known: Mapping[bytes, int] | None = None) -> dict[bytes, int]:
+    """Device -> seq up to which a disk that has ``names`` serves that log without a gap.
+
+    ``known``: seqs up to which that is certain already, so that long logs are not walked from the beginning.
+    """
     heads = {}
     for device, log in book.logs.items():
-        seq = 0
+        seq = (known or {}).get(device, 0)
         while seq + 1 in log and any(record_name(device, seq + 1, digest) in names for digest in log[seq + 1]):
             seq += 1
         heads[device] = seq
@@ -104,9 +117,7 @@ class Comparison:
     lost: tuple[str, ...] = ()
 
 
-def compare(
-    names: set[str], book: LogBook, acked: Mapping[bytes, int], remembered: Mapping[bytes, int]
-) -> Comparison:
+def compare(names: Set[str], book: LogBook, acked: Mapping[bytes, int], remembered: Mapping[bytes, int]) -> Comparison:
     """One disk's listing against the union.
 
     ``acked``: device -> seq that the disk acknowledged, as the devices' own signed records say (so this works on an

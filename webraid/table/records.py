@@ -143,7 +143,7 @@ class Close(Op, frozen=True, kw_only=True, tag="close"):
 
 
 class Abort(Op, frozen=True, kw_only=True, tag="abort"):
-    """The run never happened: its pins go, its commit (if any was visible) is ignored."""
+    """The run never happened: its pins go.  Means nothing beside a commit of the same run."""
 
     run: bytes
 
@@ -164,8 +164,8 @@ class Body(Struct, frozen=True, kw_only=True):
 
     lamport: int
     ops: tuple[AnyOp, ...]
-    vector: dict[bytes, int] = {}  # noqa: RUF012 - msgspec copies mutable defaults
-    acked: dict[bytes, int] = {}  # noqa: RUF012
+    vector: dict[bytes, int] = {}
+    acked: dict[bytes, int] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -15,12 +16,14 @@ from webraid.codec.records import parse_name
 from webraid.env import Env
 from webraid.errors import BackendError, IntegrityError, ObjectNotFound, SealBroken
 from webraid.table.gather import gather
-from webraid.table.log import LogBook
+from webraid.table.log import LogBook, is_name
 from webraid.table.verify import Verifier
 
 MARKER = "pool"
 LOG = "log/"
 HINT = "hint/"
+LIES = 20  # damaged records after which a disk is not asked for more
+AT_ONCE = 500  # records asked for at a time
 
 
 def marker(pool: bytes, disk: bytes) -> bytes:
@@ -53,13 +56,14 @@ def digest_of(data: bytes) -> Digest:
 
 @dataclass(slots=True)
 class Survey:
-    """What one disk answered.  ``marker``: None when there is none.  ``spot``: the bytes of the record that was read
-    back to see whether the disk still serves what it was given."""
+    """What one disk answered.  ``marker``: None when there is none.  ``problem``: why nothing it says can be used.
+    ``spot``: name and bytes of a record that was read back to see whether the disk still serves what it was given."""
 
     marker: Marker | None
     names: set[str] = field(default_factory=set)
-    hints: dict[str, str] = field(default_factory=dict)
-    spot: bytes | None = None
+    hints: set[str] = field(default_factory=set)
+    spot: tuple[str, bytes] | None = None
+    problem: str = ""
 
 
 def _survey(backend: Backend, spot: bool, devices: Iterable[bytes]) -> Survey:
@@ -67,17 +71,22 @@ def _survey(backend: Backend, spot: bool, devices: Iterable[bytes]) -> Survey:
         answer = Survey(read_marker(backend.get(MARKER)))
     except ObjectNotFound:
         return Survey(None)
-    answer.names = {stored.name for stored in backend.list(LOG)}
-    for device in devices:  # a hint covers a listing that lags; it is believed only as far as the record it names
-        try:
-            name = backend.get(HINT + device.hex()).decode("ascii", "replace")
-            if name not in answer.names:
-                answer.hints[device.hex()] = name
-        except ObjectNotFound:
-            continue
+    except SealBroken as error:
+        return Survey(None, problem=str(error))
+    answer.names = {stored.name for stored in backend.list(LOG) if is_name(stored.name)}
+    answer.hints = {name for device in devices if is_name(name := _hint(backend, device))} - answer.names
     if spot and answer.names:
-        answer.spot = backend.get(max(answer.names))
+        name = max(answer.names)
+        answer.spot = name, backend.get(name)
     return answer
+
+
+def _hint(backend: Backend, device: bytes) -> str:
+    """A hint covers a listing that lags; it is believed only as far as the record it names."""
+    try:
+        return backend.get(HINT + device.hex()).decode("ascii", "replace")
+    except ObjectNotFound:
+        return ""
 
 
 def _asking(spot: bool, devices: tuple[bytes, ...]) -> Callable[[Backend], Survey]:
@@ -106,22 +115,27 @@ class Fetcher:
         self._patience = patience
         self.liars: dict[bytes, str] = {}
         self.blobs: dict[str, bytes] = {}
+        self._lies: Counter[bytes] = Counter()
 
     def fetch(self, wanted: Mapping[str, Iterable[bytes]], book: LogBook) -> None:
         """Add every record of ``wanted`` (name -> disks that should have it) that somebody serves whole to ``book``."""
         first = {name: disks for name, disks in wanted.items() if parse_name(name)[1] == 1}
         rest = {name: disks for name, disks in wanted.items() if name not in first}
         for part in (first, rest):  # a device's first record holds the certificate that all others are checked with
-            self._fetch({name: list(disks) for name, disks in part.items()}, book)
+            names = sorted(part)
+            for start in range(0, len(names), AT_ONCE):
+                self._fetch({name: list(part[name]) for name in names[start : start + AT_ONCE]}, book)
 
     def _fetch(self, turns: dict[str, list[bytes]], book: LogBook) -> None:
         while turns:
             futures = {}
             for i, (name, disks) in enumerate(list(turns.items())):
-                if not disks:
+                asked = [disk for disk in disks if self._lies[disk] < LIES]
+                if not asked:
                     del turns[name]
                     continue
-                disk = disks.pop(i % len(disks))
+                disk = asked[i % len(asked)]
+                disks.remove(disk)
                 futures[name, disk] = self._disks[disk].get(name, urgent=True)
             answers, _ = gather(futures, self._env, enough=lambda _: False, patience=self._patience)
             for (name, disk), blob in sorted(answers.items(), key=lambda item: parse_name(item[0][0])[:2]):
@@ -135,6 +149,7 @@ class Fetcher:
             record = self._verifier.open(blob, name)
         except IntegrityError as error:
             self.liars[disk] = str(error)
+            self._lies[disk] += 1
             return False
         book.add(record)
         self.blobs[name] = blob

@@ -6,27 +6,28 @@ What records mean is fold.py's business, which disks lack what is log.py's; this
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from webraid.backend.base import Backend, Digest
 from webraid.backend.disk import Disk
-from webraid.codec.records import Header, record_name, seal_record
+from webraid.codec.records import Header, parse_name, record_name, seal_record
 from webraid.env import Env
-from webraid.errors import BackendError, Forked, QuorumLost
+from webraid.errors import BackendError, Forked, IntegrityError, ObjectNotFound, QuorumLost
 from webraid.table.device import Identity, OwnLog
 from webraid.table.fold import DiskInfo, Record, State, fold
 from webraid.table.gather import gather
 from webraid.table.local import Local
-from webraid.table.log import Comparison, LogBook, Verdict, compare, contiguous
-from webraid.table.quorum import majority, read_quorum, write_quorum
-from webraid.table.records import AnyOp, Body, encode_body
-from webraid.table.survey import HINT, Fetcher, Survey, digest_of, survey
+from webraid.table.log import Comparison, LogBook, Verdict, compare
+from webraid.table.quorum import Membership, majority, read_quorum
+from webraid.table.records import AddDisk, AnyOp, Body, Joined, encode_body
+from webraid.table.spread import Acks, OnHolder, Spreader
+from webraid.table.survey import Fetcher, Survey, survey
 from webraid.table.verify import Verifier
 
 MAX_RECHECKED = 50  # records that a disk seems to have lost and that are asked for by name before the alarm
+FENCES = 5  # times that the membership may change under a commit before the run gives up
+
+__all__ = ["Acks", "Table", "View"]
 
 
 @dataclass(slots=True)
@@ -43,21 +44,8 @@ class View:
     gaps: list[str] = field(default_factory=list)
 
     def alarms(self) -> dict[bytes, Comparison]:
-        """Disks that were rolled back or serve damaged bytes."""
+        """Disks that were rolled back, emptied or exchanged, or that serve damaged bytes."""
         return {disk: answer for disk, answer in self.verdicts.items() if answer.verdict.alarming}
-
-
-@dataclass(frozen=True, slots=True)
-class Acks:
-    """Who holds a record (or another object that goes everywhere)."""
-
-    disks: frozenset[bytes]
-    needed: int
-
-    @property
-    def durable(self) -> bool:
-        """Whether W disks have it."""
-        return len(self.disks) >= self.needed
 
 
 class Table:
@@ -75,19 +63,26 @@ class Table:
         self.book = LogBook()
         self.state = State()
         self.view = View(False, 0, 0)
-        self._verifier = Verifier(identity.pool, identity.root, identity.owner)
-        self._lacks: dict[bytes, set[str]] = {}
-        self._guard = threading.Lock()
-        self._sending: list[Future[None]] = []
+        self._verifier = Verifier(identity.pool, identity.root, identity.owner, identity.key)
+        self._spreader = Spreader(disks, self.book, local, env, patience)
         self.on_member: Callable[[DiskInfo], None] = lambda info: None  # asked to connect a disk not seen before
         self._load()
 
     def _load(self) -> None:
-        known = [(record_name(device, seq, digest), bytes(blob)) for device, seq, digest, blob in self.local.records()]
-        for name, blob in [*known, *self.own.records().items()]:
-            if name not in self.book.names:
+        known = {record_name(device, seq, digest): bytes(blob) for device, seq, digest, blob in self.local.records()}
+        own = self.own.records()
+        for name, blob in {**known, **own}.items():
+            try:
                 self.book.add(self._verifier.open(blob, name))
+            except IntegrityError:  # rot in a cache: the disks have it whole
+                continue
+        lost = [self.book.names[name] for name in own if name in self.book.names and name not in known]
+        if lost:  # the cache was deleted, or we stopped between the two
+            self._keep((record, own[record_name(record.device, record.seq, record.digest)]) for record in lost)
         self._refold()
+
+    def _keep(self, records: Iterable[tuple[Record, bytes]]) -> None:
+        self.local.add_records((record.device, record.seq, record.digest, blob) for record, blob in records)
 
     def _refold(self) -> None:
         self.state = fold(self.book.records())
@@ -125,7 +120,7 @@ class Table:
         good = {disk: answer for disk, answer in answers.items() if self._ours(disk, answer)}
         wanted: dict[str, list[bytes]] = {}
         for disk, answer in good.items():
-            for name in (*answer.names, *answer.hints.values()):
+            for name in (*answer.names, *answer.hints):
                 if name not in self.book.names:
                     wanted.setdefault(name, []).append(disk)
         while wanted:
@@ -133,10 +128,9 @@ class Table:
             tried = set(wanted)
             wanted = {name: list(good) for name in self.book.wanted() if name not in tried}
         for disk, answer in good.items():
-            if answer.spot is not None and self._spoiled(answer.spot):
+            if answer.spot is not None and _spoiled(*answer.spot):
                 fetcher.liars[disk] = "a record read back is not what was stored"
-        records = [(self.book.names[name], blob) for name, blob in fetcher.blobs.items()]
-        self.local.add_records((rec.device, rec.seq, rec.digest, blob) for rec, blob in records)
+        self._keep((self.book.names[name], blob) for name, blob in fetcher.blobs.items())
         self._refold()
         return fetcher.liars
 
@@ -144,59 +138,60 @@ class Table:
         marker = answer.marker
         return marker is not None and marker.pool == self.identity.pool and marker.disk == disk
 
-    def _spoiled(self, blob: bytes) -> bool:
-        digest = hashlib.sha256(blob).digest()
-        return not any(record.digest == digest for record in self.book.records())
-
     def _judge(self, view: View, answers: Mapping[bytes, Survey], liars: Mapping[bytes, str]) -> None:
-        served = self.local.served()
-        joined = {disk.id for disk in self.state.joined()}
         for disk in self.state.members():
             answer = answers.get(disk.id)
             if answer is None:
                 view.verdicts[disk.id] = Comparison(Verdict.SILENT)
             elif not self._ours(disk.id, answer):
-                view.verdicts[disk.id] = Comparison(Verdict.FOREIGN, tuple(sorted(self.book.names)))
-                view.notes[disk.id] = (
-                    "it is empty: the pool's marker is missing" if answer.marker is None else "it is another disk"
-                )
+                verdict = Verdict.CORRUPT if answer.problem else Verdict.FOREIGN
+                view.verdicts[disk.id] = Comparison(verdict, tuple(sorted(self.book.names)))
+                emptied = "it is empty: the pool's marker is missing"
+                view.notes[disk.id] = answer.problem or ("it is another disk" if answer.marker else emptied)
             else:
-                view.verdicts[disk.id] = self._compare(disk.id, answer, served.get(disk.id, {}))
+                view.verdicts[disk.id] = self._compare(disk.id, answer, view)
             if disk.id in liars:
                 view.verdicts[disk.id] = Comparison(Verdict.CORRUPT, view.verdicts[disk.id].missing)
                 view.notes[disk.id] = liars[disk.id]
-        with self._guard:
-            self._lacks = {
-                disk: set(answer.missing) for disk, answer in view.verdicts.items() if answer.verdict.counts
-            }
-        view.counted = sum(view.verdicts[disk].verdict.counts for disk in joined)
+        counting = [disk for disk, answer in view.verdicts.items() if answer.verdict.counts]
+        for other in view.verdicts.keys() - set(counting):
+            self._spreader.forget(other)
+        for good in counting:
+            self._spreader.know(good, answers[good].names & self.book.names.keys())
+        self._spreader.note_served(counting)
+        joined = self.membership().joined
+        view.counted = len(joined & set(counting))
         view.needed = read_quorum(len(joined))
         view.fresh = view.counted >= view.needed
         view.forks, view.gaps = self.book.forks(), self.book.gaps()
 
-    def _compare(self, disk: bytes, answer: Survey, remembered: Mapping[bytes, int]) -> Comparison:
-        acked = self.state.acked.get(disk, {})
+    def _compare(self, disk: bytes, answer: Survey, view: View) -> Comparison:
+        acked, remembered = self.state.acked.get(disk, {}), self._spreader.served.get(disk, {})
         result = compare(answer.names, self.book, acked, remembered)
-        if result.lost:
-            found = self._there_after_all(disk, result.lost[:MAX_RECHECKED])
-            if found:
-                answer.names |= found
-                result = compare(answer.names, self.book, acked, remembered)
-        if result.verdict.counts:
-            self.local.set_served(disk, contiguous(answer.names, self.book))
-        return result
-
-    def _there_after_all(self, disk: bytes, names: Iterable[str]) -> set[str]:
-        """Listings may lag: what was acknowledged is asked for by name before a disk is accused."""
-        futures = {name: self.disks[disk].stat(name, urgent=True) for name in names}
-        found, _ = gather(futures, self.env, enough=lambda _: False, patience=self.patience)
-        return set(found)
+        if not result.lost:
+            return result
+        # Listings may lag: what was acknowledged is asked for by name before a disk is accused.
+        futures = {name: self.disks[disk].stat(name, urgent=True) for name in result.lost[:MAX_RECHECKED]}
+        found, errors = gather(futures, self.env, enough=lambda _: False, patience=self.patience)
+        answer.names.update(found)
+        broken = [error for error in errors.values() if not isinstance(error, ObjectNotFound)]
+        if broken:  # it stopped answering meanwhile: that says nothing about what it has
+            view.errors[disk] = broken[0]
+            return Comparison(Verdict.SILENT)
+        return compare(answer.names, self.book, acked, remembered)
 
     # ------------------------------------------------------------------------------------------------------- quorums
-    @property
-    def write_quorum(self) -> int:
-        """W for the joined disks and the levels in use."""
-        return write_quorum(len(self.state.joined()), self.state.losses())
+    def membership(self) -> Membership:
+        """Whose acknowledgements and answers count, as far as this machine knows."""
+        joined = frozenset(disk.id for disk in self.state.joined())
+        members = frozenset(disk.id for disk in self.state.members())
+        return Membership(joined, members - joined, self.state.losses())
+
+    def trust(self, disk: bytes, names: Iterable[str]) -> None:
+        """A disk that is being filled (it joins, or is mended) has these records; from now on it gets all others."""
+        self.view.verdicts[disk] = Comparison(Verdict.BEHIND)
+        self._spreader.forget(disk)
+        self._spreader.know(disk, set(names) & self.book.names.keys())
 
     def usable(self) -> list[bytes]:
         """Member disks (joining ones too) whose answers were good when the table was opened."""
@@ -219,20 +214,24 @@ class Table:
         ``wait``: until W disks have it (or all have answered); raises QuorumLost when not even a majority has.
         """
         self._refuse_fork()
+        before = self.membership()
         blob, record = self._seal(ops)
         name = record_name(record.device, record.seq, record.digest)
         self.own.append(name, blob)
-        self.local.add_records([(record.device, record.seq, record.digest, blob)])
+        self._keep([(record, blob)])
         self.book.add(record)
         self._refold()
-        return self.spread(name, wait=wait)
+        memberships = [self.membership()]
+        if any(isinstance(op, AddDisk) for op in ops):
+            memberships = [before]  # the new disk is not filled yet: it neither helps nor counts
+        elif any(isinstance(op, Joined) for op in ops):
+            memberships = [before, *memberships]  # who still knows the old pool only must see it, too
+        return self._spread(name if wait else "", memberships, wait=wait)
 
     def _refuse_fork(self) -> None:
         me = self.identity.key.id
-        kept = self.own.records()
         head = self.book.head(me)
-        newest = list(kept)[-1] if kept else None
-        here = self.book.names.get(newest) if newest else None
+        here = self.book.names.get(self.own.newest())
         forked = any(device == me for device, _ in self.book.forks())
         if forked or (head is not None and (here is None or here.seq < head.seq)):
             raise Forked("this machine's log goes on elsewhere: its state was copied or restored from a backup")
@@ -241,7 +240,7 @@ class Table:
         me, root = self.identity.key, self.identity.root
         head = self.book.head(me.id)
         vector = {device: seq for device, seq in self.state.heads.items() if device != me.id}
-        served = self.local.served()
+        served = self._spreader.served
         acked = {disk.id: served.get(disk.id, {}).get(me.id, 0) for disk in self.state.joined()}
         body = Body(lamport=self.state.lamport + 1, ops=tuple(ops), vector=vector, acked=acked)
         now = int(self.env.now() * 1000)
@@ -250,104 +249,51 @@ class Table:
         blob = seal_record(root.meta, header, encode_body(body), me.private, self.env)
         return blob, Record(me.id, seq, hashlib.sha256(blob).digest(), prev, now, body)
 
-    def spread(self, name: str, *, wait: bool = True) -> Acks:
-        """Send record ``name``, and before it all records that a disk lacks, to every usable member."""
-        with self._guard:
-            for disk in self.usable():
-                self._lacks.setdefault(disk, set()).add(name)
-        return self._settle(self._send_all(), wait=wait)
+    def _spread(self, hint: str, memberships: list[Membership], *, wait: bool) -> Acks:
+        futures = self._spreader.catch_up(self.usable(), hint)
+        return self._spreader.wait(futures, memberships) if wait else Acks(frozenset(), durable=False)
 
-    def spread_head(self) -> Acks:
-        """Send this device's newest record again to whoever lacks it (the membership has changed)."""
+    def spread_head(self, *, wait: bool = True) -> Acks:
+        """Send everything that usable disks lack, up to this device's newest record; count who has it now."""
         head = self.book.head(self.identity.key.id)
         if head is None:
-            return Acks(frozenset(), self.write_quorum)
-        return self.spread(record_name(head.device, head.seq, head.digest))
+            return Acks(frozenset(), durable=False)
+        name = record_name(head.device, head.seq, head.digest)
+        return self._spread(name if wait else "", [self.membership()], wait=wait)
 
-    def everywhere(self, name: str, data: bytes) -> Acks:
-        """Put another immutable object on every usable member and wait for W of the joined ones."""
-        digest = digest_of(data)
-        futures: dict[bytes, Future[None]] = {}
-        for disk in self.usable():
-            put = self.disks[disk].call(_putting(name, data, digest))
-            futures[disk] = put
-        return self._settle(futures, wait=True)
+    def fence(self, acks: Acks, again: Callable[[], None] = lambda: None) -> Acks:
+        """After a commit: read the membership with R.  Where it has changed meanwhile, only present members count, so
+        everything is sent again (``again``: what goes everywhere besides the record), until it stays (mc_join).
 
-    def _send_all(self) -> dict[bytes, Future[None]]:
-        futures = {}
-        for disk in self.usable():
-            futures[disk] = self.disks[disk].call(self._catching_up(disk))
-            self._sending.append(futures[disk])
-        return futures
+        Raises QuorumLost when R disks do not answer any more, or too few present members have the record.
+        """
+        for _ in range(FENCES):
+            before = self.membership()
+            self.open()
+            self.require_quorum()
+            now = self.membership()
+            if (now.joined, now.joining) == (before.joined, before.joining):
+                return acks
+            again()
+            acks = self.spread_head()
+        raise QuorumLost("disks are added or removed all the time: the commit cannot be acknowledged")
 
-    def _catching_up(self, disk: bytes) -> Callable[[Backend], None]:
-        def work(backend: Backend) -> None:
-            with self._guard:
-                names = sorted(self._lacks.get(disk, ()))
-            for name in names:
-                record = self.book.names[name]
-                blob = self.local.blob(record.device, record.seq, record.digest)
-                backend.put(name, blob, digest=digest_of(blob))
-                with self._guard:
-                    self._lacks[disk].discard(name)
-            self._note_served(disk)
+    def everywhere(self, name: str, data: bytes, on_holder: OnHolder | None = None) -> Acks:
+        """Put another immutable object on every usable member and wait for W of the joined ones.
 
-        return work
-
-    def _note_served(self, disk: bytes) -> None:
-        with self._guard:
-            if self._lacks.get(disk):
-                return
-            names = set(self.book.names)
-        self.local.set_served(disk, contiguous(names, self.book))
-
-    def _settle(self, futures: Mapping[bytes, Future[None]], *, wait: bool) -> Acks:
-        joined = {disk.id for disk in self.state.joined()}
-        need = self.write_quorum
-        if not wait:
-            return Acks(frozenset(), need)
-        counting = {disk: future for disk, future in futures.items() if disk in joined}
-        done, errors = gather(
-            counting, self.env, enough=lambda answers: len(answers) >= need, patience=self.patience, grace=0.2, cancel=False,
-        )  # fmt: skip
-        acks = Acks(frozenset(done), need)
-        if len(done) < majority(len(joined)):
-            reasons = "; ".join(sorted({str(error) for error in errors.values()}))
-            raise QuorumLost(f"only {len(done)} of {len(joined)} disks took the record: {reasons}")
-        return acks
-
-    def copies(self, name: str) -> int:
-        """How many joined disks are known to hold record ``name``."""
-        joined = {disk.id for disk in self.state.joined()}
-        with self._guard:
-            return sum(disk in joined and name not in self._lacks.get(disk, {name}) for disk in self.usable())
-
-    def refresh_hints(self) -> None:
-        """Tell listings that lag where the log ends.  Nobody waits for it, nothing depends on it."""
-        me = self.identity.key.id
-        head = self.book.head(me)
-        if head is None:
-            return
-        data = record_name(me, head.seq, head.digest).encode()
-        for disk in self.usable():
-            if self.disks[disk].caps.list_consistency == "eventual":
-                put = self.disks[disk].call(_putting(HINT + me.hex(), data, digest_of(data)))
-                self._sending.append(put)
+        ``on_holder(disk)``: called by ``flush`` for disks that have it after all.
+        """
+        futures = self._spreader.put(self.usable(), name, data, on_holder)
+        return self._spreader.wait(futures, [self.membership()])
 
     def flush(self, patience: float) -> None:
-        """Give records that are still under way a last chance, then keep only those that some disk lacks."""
-        futures = dict(enumerate(self._sending))
-        gather(futures, self.env, enough=lambda _: True, patience=patience, grace=min(patience, 1.0), cancel=False)
-        self._sending = []
-        served = self.local.served()
+        """Give what is still under way a last chance, then keep only those own records that some disk lacks."""
+        self._spreader.flush(patience)
         members = [disk.id for disk in self.state.members()]
         if members:
             me = self.identity.key.id
-            self.own.prune(min(served.get(disk, {}).get(me, 0) for disk in members))
+            self.own.prune(min(self._spreader.served.get(disk, {}).get(me, 0) for disk in members))
 
 
-def _putting(name: str, data: bytes, digest: Digest) -> Callable[[Backend], None]:
-    def work(backend: Backend) -> None:
-        backend.put(name, data, digest=digest)
-
-    return work
+def _spoiled(name: str, blob: bytes) -> bool:
+    return parse_name(name)[2] != hashlib.sha256(blob).hexdigest()[:16]

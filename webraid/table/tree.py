@@ -235,4 +235,3 @@ def _wanted(children: Sequence[_Child], ranges: Sequence[tuple[bytes, bytes]]) -
         for child, first, end in zip(children, firsts, ends, strict=True)
         if any(first < high and (end is None or low < end) for low, high in ranges)
     ]
-

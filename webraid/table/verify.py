@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from webraid.codec.keys import Root
+from webraid.codec.keys import DeviceKey, Root
 from webraid.codec.records import open_record, parse_name, unverified_body
 from webraid.codec.sign import verify
 from webraid.errors import SignatureInvalid
@@ -13,13 +13,14 @@ from webraid.table.records import Enroll, certificate, decode_body
 
 
 class Verifier:
-    """Opens records of one pool.  Devices are trusted because the owner certified them in their first record."""
+    """Opens records of one pool.  Devices are trusted because the owner certified them in their first record; this
+    machine knows its own key (``me``) without."""
 
-    def __init__(self, pool: bytes, root: Root, owner: bytes) -> None:
+    def __init__(self, pool: bytes, root: Root, owner: bytes, me: DeviceKey | None = None) -> None:
         self._pool = pool
         self._root = root
         self._owner = owner
-        self._public: dict[bytes, bytes] = {}
+        self._public: dict[bytes, bytes] = {me.id: me.public} if me else {}
 
     def knows(self, name: str) -> bool:
         """Whether a record of that name can be checked now."""

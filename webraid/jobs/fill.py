@@ -1,0 +1,97 @@
+"""fill: key slots, log records and table packs onto one disk, as far as it lacks them.  Used when it joins or is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import TypeVar
+
+import msgspec
+
+from webraid.backend.disk import Disk
+from webraid.errors import BackendError, QuorumLost
+from webraid.jobs.context import Context
+from webraid.jobs.events import Notice
+from webraid.jobs.init import SLOTS
+from webraid.jobs.pages import table_pack
+from webraid.model import shard_name
+from webraid.table.device import load_slots
+from webraid.table.gather import gather
+from webraid.table.survey import LOG, digest_of
+
+T = TypeVar("T")
+SLOT_PREFIX = "slots/"
+AT_ONCE = 32  # objects on their way to the disk
+PATIENCE = 4  # times the usual patience: a whole table may have to go up
+
+
+def listing(ctx: Context, disk: Disk) -> set[str]:
+    """Names of everything that ``fill`` cares for and that is there already."""
+    names: set[str] = set()
+    for prefix in (SLOT_PREFIX, LOG, "shards/"):
+        names |= {stored.name for stored in ask(ctx, disk, disk.list(prefix))}
+    return names
+
+
+def fill(ctx: Context, disk: Disk, there: set[str]) -> None:
+    """Everything of the metadata that is not ``there`` yet; it is then.  Raises BackendError."""
+    under_way: dict[str, Future[object]] = {}
+    for name, data in _metadata(ctx, there):
+        under_way[name] = disk.call(lambda backend, n=name, d=data: backend.put(n, d, digest=digest_of(d)))  # type: ignore[misc]
+        if len(under_way) >= AT_ONCE:
+            _await(ctx, disk, under_way, there)
+    _await(ctx, disk, under_way, there)
+
+
+def _metadata(ctx: Context, there: set[str]) -> Iterator[tuple[str, bytes]]:
+    """Slots, then records oldest first, then the table packs that they name."""
+    for slot, blob in slots(ctx).items():
+        if SLOT_PREFIX + slot not in there:
+            yield SLOT_PREFIX + slot, blob
+    for name in sorted(ctx.table.book.names.keys() - there):
+        record = ctx.table.book.names[name]
+        yield name, ctx.local.blob(record.device, record.seq, record.digest)
+    for _, commit in ctx.table.state.live_commits():
+        for packed in commit.packs:
+            name = shard_name(packed.id, 0)
+            if name not in there:
+                yield name, bytes(ctx.array.reconstruct(table_pack(ctx, packed.id), 0, pool=ctx.pool).object)
+
+
+def _await(ctx: Context, disk: Disk, under_way: dict[str, Future[object]], there: set[str]) -> None:
+    patience = ctx.config.limits.patience * PATIENCE
+    answers, errors = gather(under_way, ctx.env, enough=lambda _: False, patience=patience)
+    there |= answers.keys()
+    under_way.clear()
+    for error in errors.values():
+        error.disk = error.disk or disk.name
+        raise error
+
+
+def ask(ctx: Context, disk: Disk, future: Future[T]) -> T:
+    """One answer.  Raises BackendError."""
+    patience = ctx.config.limits.patience * PATIENCE
+    answers, errors = gather({0: future}, ctx.env, enough=lambda _: False, patience=patience)
+    for error in errors.values():
+        error.disk = error.disk or disk.name
+        raise error
+    return answers[0]
+
+
+def slots(ctx: Context) -> dict[str, bytes]:
+    """The pool's key slots: from this machine, else from the disks.  Raises QuorumLost."""
+    kept = ctx.local.get(SLOTS)
+    if kept is not None:
+        return msgspec.msgpack.decode(kept, type=dict[str, bytes])
+    found = load_slots(ctx.settings.places.device)
+    for disk_id in ctx.table.usable():
+        disk = ctx.disks[disk_id]
+        try:
+            for stored in ask(ctx, disk, disk.list(SLOT_PREFIX)):
+                found[stored.name.removeprefix(SLOT_PREFIX)] = ask(ctx, disk, disk.get(stored.name))
+        except BackendError as error:
+            ctx.event(Notice(f"the key slots could not be read from one disk: {error}"))
+    if not found:
+        raise QuorumLost("no disk could be asked for the pool's key slots")
+    ctx.local.set(SLOTS, msgspec.msgpack.encode(found))
+    return found

@@ -1,0 +1,160 @@
+"""Records and other objects on their way to all disks: who holds what, who still lacks it, who has acknowledged.
+
+Disk threads only put bytes and note what they put; everything else happens on the thread that owns the table.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from webraid.backend.base import Backend
+from webraid.backend.disk import Disk
+from webraid.codec.records import parse_name
+from webraid.env import Env
+from webraid.errors import QuorumLost
+from webraid.table.gather import gather
+from webraid.table.local import Local
+from webraid.table.log import LogBook, contiguous
+from webraid.table.quorum import Membership
+from webraid.table.survey import HINT, digest_of
+
+GRACE = 0.2  # seconds that late disks get once enough have acknowledged
+FLUSH = 1.0  # ... and at the end of a run
+
+OnHolder = Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Acks:
+    """The joined disks that hold a record (or another object that goes everywhere).  ``durable``: W of them do."""
+
+    disks: frozenset[bytes]
+    durable: bool
+
+
+class Spreader:
+    """What each disk holds of the log, and the sending of what it lacks."""
+
+    def __init__(self, disks: Mapping[bytes, Disk], book: LogBook, local: Local, env: Env, patience: float) -> None:
+        self._disks = disks
+        self._book = book
+        self._local = local
+        self._env = env
+        self._patience = patience
+        self._guard = threading.Lock()
+        self._holds: dict[bytes, set[str]] = {}
+        self._under_way: list[tuple[bytes, Future[None], OnHolder | None]] = []
+        self.served = local.served()
+
+    # ------------------------------------------------------------------------------------------------- who holds what
+    def know(self, disk: bytes, names: Iterable[str]) -> None:
+        """A listing, or an answer, shows that ``disk`` has these records (besides those known before)."""
+        with self._guard:
+            self._holds.setdefault(disk, set()).update(names)
+
+    def forget(self, disk: bytes) -> None:
+        """What was known of a disk does not hold any more."""
+        with self._guard:
+            self._holds.pop(disk, None)
+
+    def holders(self, name: str) -> set[bytes]:
+        """Disks known to have record ``name``."""
+        with self._guard:
+            return {disk for disk, names in self._holds.items() if name in names}
+
+    def note_served(self, disks: Iterable[bytes]) -> None:
+        """Remember for good how far each disk holds every log without a gap."""
+        with self._local.db.transaction():
+            for disk in disks:
+                with self._guard:
+                    names = self._holds.get(disk, set())
+                    known = self.served.setdefault(disk, {})
+                    heads = contiguous(names, self._book, known)
+                risen = {device: seq for device, seq in heads.items() if seq > known.get(device, 0)}
+                if risen:
+                    self._local.set_served(disk, risen)
+                    known.update(risen)
+
+    # -------------------------------------------------------------------------------------------------------- sending
+    def catch_up(self, disks: Iterable[bytes], hint: str = "") -> dict[bytes, Future[None]]:
+        """Every record that each disk lacks goes to it, oldest first.
+
+        ``hint``: the record that disks whose listings lag are to name as this device's newest: only then is it sure to
+        be found there.
+        """
+        futures = {}
+        for disk in disks:
+            with self._guard:
+                held = self._holds.setdefault(disk, set())
+                lacking = sorted(self._book.names.keys() - held)
+            lags = self._disks[disk].caps.list_consistency == "eventual"
+            futures[disk] = self._disks[disk].call(self._putting_records(disk, lacking, hint if lags else ""))
+            self._under_way.append((disk, futures[disk], None))
+        return futures
+
+    def _putting_records(self, disk: bytes, names: Sequence[str], hint: str) -> Callable[[Backend], None]:
+        records = [(name, self._book.names[name]) for name in names]
+
+        def work(backend: Backend) -> None:
+            for name, record in records:
+                blob = self._local.blob(record.device, record.seq, record.digest)
+                backend.put(name, blob, digest=digest_of(blob))
+                self.know(disk, [name])
+            if hint:
+                _putting(HINT + parse_name(hint)[0].hex(), hint.encode())(backend)
+
+        return work
+
+    def put(
+        self, disks: Iterable[bytes], name: str, data: bytes, on_holder: OnHolder | None = None
+    ) -> dict[bytes, Future[None]]:
+        """Another immutable object for all ``disks``.  ``on_holder(disk)``: called by ``flush`` for those that come
+        late."""
+        futures = {disk: self._disks[disk].call(_putting(name, data)) for disk in disks}
+        self._under_way += [(disk, future, on_holder) for disk, future in futures.items()]
+        return futures
+
+    # -------------------------------------------------------------------------------------------------------- waiting
+    def wait(self, futures: Mapping[bytes, Future[None]], memberships: Sequence[Membership]) -> Acks:
+        """Until W disks have acknowledged under each of ``memberships`` (the last one is the present one), or nobody
+        is left to wait for.  Raises QuorumLost when not even a majority has."""
+        done, errors = gather(
+            futures, self._env, enough=lambda answers: all(m.durable(answers.keys()) for m in memberships),
+            patience=self._patience, grace=GRACE, cancel=False,
+        )  # fmt: skip
+        self.note_served(done)
+        now = memberships[-1]
+        acks = Acks(frozenset(done.keys() & now.joined), all(m.durable(done.keys()) for m in memberships))
+        if not all(m.acceptable(done.keys()) for m in memberships):
+            reasons = "; ".join(sorted({str(error) for error in errors.values()}))
+            joining = f" (and {len(now.joining - done.keys())} joining ones did not)" if now.joining else ""
+            raise QuorumLost(
+                f"only {len(acks.disks)} of {len(now.joined)} disks took the record{joining}"
+                + (f": {reasons}" if reasons else "")
+            )
+        return acks
+
+    def flush(self, patience: float) -> None:
+        """Give what is still under way a last chance, and note what came late."""
+        under_way, self._under_way = self._under_way, []
+        futures = {i: future for i, (_, future, _) in enumerate(under_way)}
+        done, _ = gather(
+            futures, self._env, enough=lambda _: True, patience=patience, grace=min(patience, FLUSH), cancel=False
+        )  # fmt: skip
+        late = [under_way[i] for i in done]
+        for disk, _, on_holder in late:
+            if on_holder is not None:
+                on_holder(disk)
+        self.note_served(dict.fromkeys(disk for disk, _, _ in late))
+
+
+def _putting(name: str, data: bytes) -> Callable[[Backend], None]:
+    digest = digest_of(data)
+
+    def work(backend: Backend) -> None:
+        backend.put(name, data, digest=digest)
+
+    return work
