@@ -37,7 +37,7 @@ def ls(call: Invocation) -> None:
     Example:
       webraid backend ls
     """
-    with call.pool() as pool:
+    with call.pool() as pool, call.hush():
         now = pool.status()
     call.show(
         lambda: summary("backend ls", backends=[documents.backend(disk) for disk in now.disks]),

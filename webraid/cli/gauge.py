@@ -68,6 +68,11 @@ class Reading:
     disks: list[Flow]
 
     @property
+    def speed(self) -> float:
+        """Bytes a second: of content where it comes in, of what all disks get together where it goes out."""
+        return sum(disk.rate for disk in self.disks) if self.job == "put" else self.rate
+
+    @property
     def done(self) -> float | None:
         """Share of the bytes, 0 to 1; None while the total is unknown."""
         if self.total_bytes:
@@ -105,7 +110,7 @@ class Gauge:
                     disk.trouble = "" if not disk.alarm else disk.trouble  # it moves again
                 case DiskNotice():
                     disk = self._disk(event.disk)
-                    disk.trouble, disk.alarm = event.text, disk.alarm or event.alarm
+                    disk.trouble, disk.alarm = event.text.partition(":")[0], disk.alarm or event.alarm
                 case ShardFound():
                     self._errors += 1
                     self._disk(event.disk).trouble = f"has {event.problem} shards"

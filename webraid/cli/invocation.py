@@ -24,7 +24,9 @@ if TYPE_CHECKING:  # everything heavy is imported when it is used: 'webraid --he
 
 
 class Listener(Protocol):
-    """What both kinds of output can do while a job runs."""
+    """What both kinds of output can do while a job runs.  ``hushed``: events are not shown, the result tells it all."""
+
+    hushed: bool
 
     def event(self, event: Event) -> None:
         """Take in an event; on any thread."""
@@ -107,6 +109,15 @@ class Invocation:
     def listener(self) -> Listener:
         """The output that was asked for."""
         return self.lines if self.flags.json else self.screen
+
+    @contextmanager
+    def hush(self, *, people: bool = True) -> Iterator[None]:
+        """No events: programs get one document and nothing else.  ``people``: their page tells it all as well."""
+        self.listener.hushed = people or self.flags.json
+        try:
+            yield
+        finally:
+            self.listener.hushed = False
 
     def show(self, document: Callable[[], Mapping[str, Any]], page: Callable[[Screen], None]) -> None:
         """The result: a document for programs, or a page for people."""

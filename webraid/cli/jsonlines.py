@@ -31,6 +31,7 @@ class Lines:
         self._gauge: Gauge | None = None
         self._last = env.monotonic()
         self._lock = threading.Lock()
+        self.hushed = False
 
     def write(self, document: Mapping[str, Any], *, err: bool = False) -> None:
         """One line."""
@@ -52,6 +53,8 @@ class Lines:
         gauge = self._gauge
         if gauge:
             gauge.take(event)
+        if self.hushed:
+            return
         match event:
             case FileTrouble():
                 during = DURING.get(gauge.read().job, gauge.read().job) if gauge else ""

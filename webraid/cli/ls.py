@@ -39,7 +39,7 @@ def ls(
       webraid ls latest:photos -l
     """
     count = 0
-    with call.pool() as pool:
+    with call.pool() as pool, call.hush(people=False):
         snapshot, paths = sort_words(pool, words or [])
         found = pool.ls(snapshot, paths)
         if call.flags.json:

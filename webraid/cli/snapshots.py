@@ -16,8 +16,6 @@ from webraid.model import show_size
 if TYPE_CHECKING:
     from webraid.table.fold import Shot
 
-HEAD = ("Snapshot", "Time", "Host", "Level", "Tags", "Files", "Size", "Paths")
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -35,7 +33,7 @@ def snapshots(
     Example:
       webraid snapshots --tag weekly
     """
-    with call.pool() as pool:
+    with call.pool() as pool, call.hush(people=False):
         found = [
             shot
             for shot in pool.snapshots()
@@ -47,7 +45,7 @@ def snapshots(
             "snapshots", snapshots=[{**documents.snapshot(shot), "conflicts": conflicts[shot.id]} for shot in found]
         ),
         lambda screen: (
-            screen.table(HEAD, [_row(shot) for shot in found], right=("Files", "Size"))
+            screen.snapshots([_row(shot) for shot in found])
             if found
             else screen.line("There is no such snapshot." if tag or host else "There is no snapshot yet.")
         ),

@@ -31,7 +31,7 @@ def status(
     Example:
       webraid status
     """
-    with call.pool() as pool, call.job("status", pool):
+    with call.pool() as pool, call.hush(), call.job("status", pool):
         now = pool.status()
     code = verdict.status_code(now)
     call.show(

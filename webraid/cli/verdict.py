@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webraid.cli.words import many, survival
+from webraid.cli.words import further, many, survival
 from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK, EXIT_UNREADABLE, worst
 from webraid.model import DiskState, PoolState
 
@@ -35,8 +35,9 @@ def of_status(now: Status) -> str:
     if now.state == PoolState.ONLINE:
         return f"All is well: the pool {sentence}."
     if now.promised is not None and now.survives < now.promised:
-        return f"DEGRADED: everything can be read; the pool {sentence} instead of {now.promised}."
-    return f"DEGRADED: everything can be read; the pool {sentence}, but not all is as it should be."
+        promise = f"{now.level} promises {many(now.promised, 'loss', 'losses')}"
+        return f"DEGRADED: everything can be read; {further(now.survives)} ({promise})."
+    return f"DEGRADED: everything can be read and the pool {sentence}, but not all is as it should be."
 
 
 def after_status(now: Status) -> str:
@@ -48,9 +49,9 @@ def after_status(now: Status) -> str:
         return NEXT_ALARM
     gone = [disk.name for disk in now.disks if disk.state in (DiskState.UNREACHABLE, DiskState.FAULTED)]
     if gone:
-        first = "it" if len(gone) == 1 else "them"
+        they = "it" if len(gone) == 1 else "they"
         return (
-            f"Bring {_names(gone)} back, then run 'webraid repair'. If {first} will not come back: 'webraid backend rm "
+            f"Bring {_names(gone)} back, then run 'webraid repair'. If {they} will not come back: 'webraid backend rm "
             f"{gone[0]} --lost', add another disk, 'webraid repair'."
         )
     joining = [disk for disk in now.disks if disk.state == DiskState.REBUILDING]

@@ -50,11 +50,14 @@ def iso(time_ms: int) -> str:
 
 
 def ago(now: float, time_ms: int) -> str:
-    """'just now', '5 min ago'; clocks may disagree."""
+    """'just now', '5 minutes ago'; clocks may disagree."""
     seconds = now - time_ms / 1000
-    if abs(seconds) < 60:
-        return "just now"
-    return f"{duration(seconds).removesuffix(' 0 s')} ago" if seconds > 0 else "in the future: a clock is wrong"
+    if seconds <= -60:
+        return "in the future: a clock is wrong"
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return f"{many(int(seconds // size), unit)} ago"
+    return "just now"
 
 
 def survival(survives: int, disks: int) -> str:
@@ -66,6 +69,13 @@ def survival(survives: int, disks: int) -> str:
     if survives == 1:
         return f"survives the loss of any one of {disks} disks"
     return f"survives the loss of any {survives} of {disks} disks"
+
+
+def further(survives: int) -> str:
+    """The same of a pool that has lost disks already."""
+    if survives <= 0:
+        return "no further disk may be lost"
+    return f"{'one further disk' if survives == 1 else f'{survives} further disks'} may be lost"
 
 
 def safe(text: str) -> str:

@@ -50,6 +50,7 @@ class Canvas:
         self._live: Live | None = None
         self._lock = threading.Lock()
         self._told: Counter[tuple[str, str]] = Counter()
+        self.hushed = False
 
     # -- results -----------------------------------------------------------------------------------------------------
     def line(self, text: str | Text = "", style: str = "") -> None:
@@ -141,10 +142,13 @@ class Canvas:
         gauge = self._gauge
         if gauge:
             gauge.take(event)
+        if self.hushed:
+            return
         match event:
             case DiskNotice():
-                style = BAD if event.alarm else WARN
-                self._tell(("disk", f"{event.disk}{event.text}"), f"{event.disk}: {event.text}", style, most=1)
+                text = event.text.replace(f"disk {event.disk}: ", "")  # an error says its disk's name, too
+                sort = ("disk", f"{event.disk}: {text.partition(':')[0]}")  # told once, however often it is tried
+                self._tell(sort, f"{event.disk}: {text}", BAD if event.alarm else WARN, most=1)
             case ShardFound():
                 text = f"{event.disk}: shard {event.pack[:8]}.{event.index} is {event.problem}"
                 self._tell((event.disk, f"{event.problem} shard"), text, BAD if event.problem == "corrupt" else WARN)

@@ -49,6 +49,16 @@ class Front(Canvas):
             self.line(f"ALARM: {alarm}", style=BAD)
         self.next_step(verdict.after_status(now))
 
+    def snapshots(self, rows: list[list[str]]) -> None:
+        """A line for each; where there is little room, the paths go below."""
+        head = ("Snapshot", "Time", "Host", "Level", "Tags", "Files", "Size", "Paths")
+        if not self.narrow:
+            self.table(head, rows, right=("Files", "Size"))
+            return
+        for name, time, host, level, tags, files, size, paths in rows:
+            self.line(Text.assemble((name, "bold"), f"  {time}  {safe(host)}  {level}  {files} files, {size}"))
+            self.line(f"    {paths}" + (f"  [{tags}]" if tags else ""))
+
     def _last(self, now: Status) -> str:
         if not now.snapshots:
             return "none yet"

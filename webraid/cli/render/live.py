@@ -46,10 +46,10 @@ class _Picture:
         words = [many(now.files, now.unit)] if now.total_files is None else [_of(now)]
         if now.bytes:
             words.append(show_size(now.bytes))
-        if now.stored and now.job == "put":
-            words.append(f"{show_size(now.stored)} packed")
-        if now.rate:
-            words.append(f"{show_size(now.rate)}/s")
+        if now.job == "put":
+            words.append(f"{show_size(sum(disk.up for disk in now.disks))} sent")
+        if now.speed:
+            words.append(f"{show_size(now.speed)}/s")
         if now.errors:
             words.append(many(now.errors, "problem"))
         words.append(clock(now.seconds))
@@ -71,18 +71,26 @@ class _Picture:
         if len(shown) > DISKS:
             shown = sorted(shown, key=lambda disk: (not disk.trouble, -disk.rate))[:DISKS]
         most = max((disk.up + disk.down for disk in shown), default=0) or 1
-        grid = Table.grid(padding=(0, 2))
-        for justify in ("left", "left", "right", "right"):
-            grid.add_column(justify=justify, no_wrap=True)
-        grid.add_column(no_wrap=True, overflow="ellipsis")
+        name = max(len(disk.name) for disk in shown) + 2
+        grid = Table.grid(padding=(0, 2), expand=True)
+        grid.add_column(width=min(name, 20), no_wrap=True, overflow="ellipsis")
+        grid.add_column(width=self._bar, no_wrap=True)
+        grid.add_column(width=10, justify="right", no_wrap=True)
+        grid.add_column(width=12, justify="right", no_wrap=True)
+        grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         for disk in shown:
             grid.add_row(*self._disk(disk, most))
         return grid
 
+    @property
+    def _bar(self) -> int:
+        """Columns of a disk's bar."""
+        return 8 if self._canvas.narrow else 16
+
     def _disk(self, disk: Flow, most: int) -> list[Text]:
         moved = disk.up + disk.down
         style = "bold red" if disk.alarm else "yellow" if disk.trouble else "green"
-        bar = self._canvas.bar(moved / most, 8 if self._canvas.narrow else 16, style)
+        bar = self._canvas.bar(moved / most, self._bar, style)
         speed = f"{show_size(disk.rate)}/s" if disk.rate else ""
         return [Text(f"  {safe(disk.name)}"), bar, Text(show_size(moved)), Text(speed), Text(safe(disk.trouble), style)]
 
