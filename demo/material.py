@@ -9,9 +9,10 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-CODE_BYTES = 20_000_000  # of Python's own library, at most
-CODE_FILES = 700
-PHOTOS = 10
+CODE_BYTES = 14_000_000  # of Python's own library, at most
+CODE_FILES = 600
+PHOTOS = 8
+ROOTS = ("odds", "photos", "python")
 LEFT_OUT = {"__pycache__", "test", "tests", "idle_test", "site-packages", "dist-packages"}
 
 
@@ -20,8 +21,8 @@ def make(folder: Path) -> tuple[int, int]:
     _code(folder / "python")
     _photos(folder / "photos")
     _odds(folder / "odds")
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    return len(files), sum(path.stat().st_size for path in files)
+    files = [path for root in ROOTS for path in (folder / root).rglob("*") if path.is_file() and not path.is_symlink()]
+    return len(files), sum(path.stat().st_blocks * 512 for path in files)
 
 
 def _library(top: Path) -> Iterator[Path]:

@@ -1,0 +1,76 @@
+"""Every command that a page shows exists, with the options it is shown with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docs.pages import PAGES, commands, name
+from webraid.backend.registry import kinds, load, options_of
+from webraid.cli.app import tree
+from webraid.errors import WebRAIDError
+
+OWN_OPTIONS = ("add-backend", "recover")
+
+
+def _spelled(command: Any) -> set[str]:
+    return {spelled for parameter in command.params for spelled in (*parameter.opts, *parameter.secondary_opts)} | {
+        "--help", "-h", "--version",
+    }  # fmt: skip
+
+
+def wrong(words: list[str]) -> str:
+    """What is wrong with a command line, '' when nothing is.  Words in capitals or '...' stand for anything."""
+    command: Any = tree()
+    known, path, kind = _spelled(command), [], ""
+    for word in words:
+        if word.startswith("-") and word not in ("-", "--"):
+            option = word.split("=")[0]
+            if option not in known and not (kind.isupper() and option.startswith("--")):
+                return f"{' '.join(path)} has no option {option}"
+        elif getattr(command, "commands", None):
+            if word.isupper() or word == "...":
+                return ""
+            if word not in command.commands:
+                return f"there is no command {' '.join([*path, word])}"
+            command = command.commands[word]
+            path.append(word)
+            known |= _spelled(command)
+        elif path[0] in OWN_OPTIONS and not kind:
+            kind = word
+            if kind in kinds():
+                known |= {"--" + option.name.replace("_", "-") for option in options_of(load(kind))}
+            elif not kind.isupper():
+                return f"there is no kind {kind}"
+    return ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_exist_with_their_options(page: Path) -> None:
+    found = [(words, wrong(words)) for words in commands(page.read_text())]
+    assert [(" ".join(words), reason) for words, reason in found if reason] == []
+
+
+def _all_hints() -> list[str]:
+    classes, hints = [WebRAIDError], []
+    while classes:
+        cls = classes.pop()
+        classes += cls.__subclasses__()
+        hints.append(cls.default_hint)
+    return hints
+
+
+def test_commands_in_hints_exist() -> None:
+    quoted = [part for hint in _all_hints() for part in hint.split("'")[1::2] if part.startswith("webraid ")]
+    assert quoted
+    assert [part for part in quoted if wrong(part.split()[1:])] == []
+
+
+@pytest.mark.parametrize(
+    "line", ["webraid frob", "webraid put --frob x", "webraid add-backend ftp x", "webraid add-backend local d --bucket b", "webraid lab frob"],
+)  # fmt: skip
+def test_a_wrong_command_is_noticed(line: str) -> None:
+    (words,) = commands(f"Say `{line}`.")
+    assert wrong(words)
