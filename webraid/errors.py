@@ -267,9 +267,7 @@ class RolledBack(IntegrityError):
 class Forked(IntegrityError):
     """Two records carry the same number: a device was cloned, or somebody lies."""
 
-    default_hint = (
-        "This machine was cloned or restored: run 'webraid recover' on the copy, for a key of its own."
-    )
+    default_hint = "This machine was cloned or restored: run 'webraid recover' on the copy, for a key of its own."
 
 
 # --------------------------------------------------------------------------------------------------------- redundancy
