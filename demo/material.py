@@ -11,7 +11,7 @@ from pathlib import Path
 
 CODE_BYTES = 14_000_000  # of Python's own library, at most
 CODE_FILES = 600
-PHOTOS = 8
+PHOTOS = 6
 ROOTS = ("odds", "photos", "python")
 LEFT_OUT = {"__pycache__", "test", "tests", "idle_test", "site-packages", "dist-packages"}
 
@@ -69,9 +69,9 @@ def _odds(target: Path) -> None:
     (target / "link to a photo").symlink_to("../photos/IMG_2041.jpg")
     (target / "link to nothing").symlink_to("gone")
     (target / "second name of run.sh").hardlink_to(target / "run.sh")
-    with (target / "disk.img").open("wb") as file:  # 64 MiB, of which 8 KiB are data
+    with (target / "disk.img").open("wb") as file:  # 4 MiB, of which 8 KiB are data
         file.write(b"begin" + bytes(4091))
-        file.seek((64 << 20) - 4096)
+        file.seek((4 << 20) - 4096)
         file.write(b"end" + bytes(4093))
     os.mkfifo(target / "a pipe")
     os.utime(target / "an empty folder", ns=(1_234_567_890_123_456_789, 1_234_567_890_123_456_789))

@@ -68,9 +68,16 @@ def test_commands_in_hints_exist() -> None:
     assert [part for part in quoted if wrong(part.split()[1:])] == []
 
 
-@pytest.mark.parametrize(
-    "line", ["webraid frob", "webraid put --frob x", "webraid add-backend ftp x", "webraid add-backend local d --bucket b", "webraid lab frob"],
-)  # fmt: skip
+WRONG = (
+    "webraid frob",
+    "webraid put --frob x",
+    "webraid add-backend ftp x",
+    "webraid add-backend local d --bucket b",
+    "webraid lab frob",
+)
+
+
+@pytest.mark.parametrize("line", WRONG)
 def test_a_wrong_command_is_noticed(line: str) -> None:
     (words,) = commands(f"Say `{line}`.")
     assert wrong(words)

@@ -80,7 +80,7 @@ def test_the_environment_variables_it_names_are_the_ones_that_are_read(tmp_path:
     named = set(re.findall(r"\bWEBRAID_(?:POOL|LIMITS|CHECK)_[A-Z]+\b", TEXT))
     assert named == {f"WEBRAID_{name}_{key}".upper() for name, kind in SECTIONS.items() for key in fields(kind)}
     (tmp_path / "config.toml").write_text(TEXT)
-    environ = {name: "7" for name in named}
+    environ = dict.fromkeys(named, "7")
     loaded = config.load(tmp_path / "config.toml", environ)
     values = [value for part in (loaded.pool, loaded.limits, loaded.check) for value in msgspec.structs.astuple(part)]
     assert set(values) == {"7", 7.0}

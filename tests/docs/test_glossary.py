@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_values_are_those_of_the_model(label: str, kind: type[StrEnum]) -> None:
 
 
 def test_findings_are_those_of_the_array() -> None:
-    problems = re.findall(r'"(\w+)"', str(Finding.__annotations__["problem"]))
+    problems = list(get_args(get_type_hints(Finding)["problem"]))
     row = next(row for row in table(TEXT, "## While it runs") if row[0] == "finding")
     assert re.findall(r"`(\w+)`", row[1]) == problems
 

@@ -19,7 +19,11 @@ def _broken(page: Path) -> list[str]:
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
         inside = target.is_relative_to(ROOT)
-        if not inside or not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+        if (
+            not inside
+            or not target.exists()
+            or (anchor and (target.is_dir() or anchor not in anchors(target.read_text())))
+        ):
             broken.append(link)
     return broken
 
@@ -38,17 +42,18 @@ def test_a_broken_link_is_noticed(tmp_path: Path) -> None:
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
+    """A link to a folder reaches what lies in it."""
     seen: set[Path] = set()
     pending = [ROOT / "README.md"]
     while pending:
         page = pending.pop()
-        if page in seen or page.suffix != ".md" or not page.exists():
-            continue
-        seen.add(page)
-        pending += [
-            (page.parent / link.partition("#")[0]).resolve() for link in links(page.read_text()) if ":" not in link
-        ]
-    assert {name(page) for page in PAGES} - {name(page) for page in seen} == set()
+        if page.is_dir():
+            pending += page.glob("*.md")
+        elif page.suffix == ".md" and page.exists() and page not in seen:
+            seen.add(page)
+            inside = [link.partition("#")[0] for link in links(page.read_text()) if ":" not in link]
+            pending += [(page.parent / link).resolve() for link in inside]
+    assert [name(page) for page in PAGES if page not in seen] == []
 
 
 @pytest.mark.parametrize("picture", sorted((ROOT / "docs").rglob("*.svg")), ids=name)
@@ -62,6 +67,5 @@ def test_pictures_are_well_formed_and_tell_what_they_show(picture: Path) -> None
     assert not root.findall(".//svg:script", space) + root.findall(".//svg:image", space)
 
 
-def test_no_page_names_what_only_this_machine_has() -> None:
-    for page in PAGES:
-        assert not re.search(r"/work/|/root/|localhost:\d|/tmp/[a-z]+_", page.read_text()), name(page)
+def test_no_page_names_where_this_checkout_lies() -> None:
+    assert [name(page) for page in PAGES if str(ROOT) in page.read_text()] == []

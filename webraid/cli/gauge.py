@@ -1,23 +1,31 @@
-"""How a running job stands: totals, per disk, and how quick it is just now.  Fed by events, read by both outputs."""
+"""How a running job stands: totals, per disk, and how quick it is just now.  Fed by events and the disks' meters."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from webraid.cli.traffic import Traffic
 from webraid.jobs.events import DiskBytes, DiskNotice, FileTrouble, Progress, ShardFound, Started
 
 if TYPE_CHECKING:
     from webraid.env import Env
     from webraid.jobs.events import Event
 
+Meters = Callable[[], Sequence[Traffic]]
+
 WINDOW = 4.0  # seconds that a rate looks back
 STEP = 0.2  # seconds between the points it is drawn from
 
 UNITS = {"check": "disk", "repair": "shard"}  # what Progress.files counts; everywhere else files
+
+
+def nothing() -> Sequence[Traffic]:
+    """No pool, no meters."""
+    return ()
 
 
 class Speed:
@@ -85,7 +93,7 @@ class Reading:
 class Gauge:
     """Takes events on any thread."""
 
-    def __init__(self, env: Env, title: str, disks: Sequence[str] = ()) -> None:
+    def __init__(self, env: Env, title: str, meters: Meters = nothing) -> None:
         self._env = env
         self._lock = threading.Lock()
         self._begin = env.monotonic()
@@ -93,21 +101,20 @@ class Gauge:
         self._progress = Progress()
         self._errors = 0
         self._speed = Speed()
-        self._disks = {name: Flow(name) for name in disks}
+        self._meters = meters
+        self._disks: dict[str, Flow] = {}
 
     def take(self, event: Event) -> None:
         """Count an event in."""
         with self._lock:
             match event:
                 case Started():
-                    self._started = event
+                    self._started, self._progress = event, Progress()
                 case Progress():
                     self._progress = event
                 case DiskBytes():
                     disk = self._disk(event.disk)
-                    disk.up += event.up
-                    disk.down += event.down
-                    disk.trouble = "" if not disk.alarm else disk.trouble  # it moves again
+                    disk.trouble = disk.trouble if disk.alarm else ""  # it moves again
                 case DiskNotice():
                     disk = self._disk(event.disk)
                     disk.trouble, disk.alarm = event.text.partition(":")[0], disk.alarm or event.alarm
@@ -126,7 +133,9 @@ class Gauge:
             now = self._env.monotonic()
             started, progress = self._started, self._progress
             rate = self._speed.at(now, progress.bytes)
-            for disk in self._disks.values():
+            for flow in self._meters():
+                disk = self._disk(flow.disk)
+                disk.up, disk.down = flow.up, flow.down
                 disk.rate = disk.speed.at(now, disk.up + disk.down)
             left = None
             if started.total_bytes and rate:
@@ -134,5 +143,5 @@ class Gauge:
             return Reading(
                 started.job, UNITS.get(started.job, "file"), now - self._begin, progress.files, progress.bytes,
                 progress.stored, self._errors, started.total_files, started.total_bytes, rate, left, progress.current,
-                list(self._disks.values()),
+                [self._disks[name] for name in sorted(self._disks)],
             )  # fmt: skip

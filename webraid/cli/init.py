@@ -54,7 +54,8 @@ def init(
     made = init_pool(
         call.settings, name=name or NAME, level=level or LEVEL, passphrase=secret, weak=weak_passphrase, kit=kit
     )
-    call.show(
+    tell = call.summary if kit else call.show  # a code that nobody has seen is no code
+    tell(
         lambda: summary(
             "init",
             pool={"name": made.name, "id": made.pool_id, "level": made.level},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +15,7 @@ from webraid.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, WebRAIDError
 
 if TYPE_CHECKING:  # everything heavy is imported when it is used: 'webraid --help' stays quick
     from webraid.cli.flags import Flags
+    from webraid.cli.gauge import Meters
     from webraid.cli.jsonlines import Lines
     from webraid.cli.render import Screen
     from webraid.config import Places
@@ -31,7 +32,7 @@ class Listener(Protocol):
     def event(self, event: Event) -> None:
         """Take in an event; on any thread."""
 
-    def job(self, title: str, disks: Sequence[str] = ()) -> Any:
+    def job(self, title: str, meters: Meters = ...) -> Any:
         """A context manager: a job is running."""
 
 
@@ -80,9 +81,10 @@ class Invocation:
     @contextmanager
     def job(self, title: str, pool: Pool | None = None) -> Iterator[None]:
         """Show how a job goes while it runs."""
-        from webraid.cli.traffic import disk_names
+        from webraid.cli.gauge import nothing
+        from webraid.cli.traffic import traffic
 
-        with self.listener.job(title, disk_names(pool) if pool else ()):
+        with self.listener.job(title, (lambda: traffic(pool)) if pool else nothing):
             yield
 
     # -- talking -----------------------------------------------------------------------------------------------------

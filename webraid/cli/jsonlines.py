@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from webraid.cli.gauge import Gauge, Reading
-from webraid.jobs.events import DiskNotice, FileTrouble, Notice, Progress, ShardFound
+from webraid.cli.gauge import Gauge, Meters, Reading, nothing
+from webraid.jobs.events import DiskNotice, FileTrouble, Notice, ShardFound
 
 if TYPE_CHECKING:
     from webraid.env import Env
@@ -40,9 +40,9 @@ class Lines:
             typer.echo(text, err=err)
 
     @contextmanager
-    def job(self, title: str, disks: Sequence[str] = ()) -> Iterator[None]:
+    def job(self, title: str, meters: Meters = nothing) -> Iterator[None]:
         """Status lines come while it runs."""
-        self._gauge = Gauge(self._env, title, disks)
+        self._gauge = Gauge(self._env, title, meters)
         try:
             yield
         finally:
@@ -59,15 +59,20 @@ class Lines:
             case FileTrouble():
                 during = DURING.get(gauge.read().job, gauge.read().job) if gauge else ""
                 self.write(_trouble(event, during), err=True)
-            case Progress():
-                now = self._env.monotonic()
-                if gauge and not self._quiet and now - self._last >= EVERY:
-                    self._last = now
-                    self.write(_status(gauge.read()))
             case _ if not self._quiet:
                 line = _verbose(event)
                 if line:
                     self.write(line)
+        if gauge and not self._quiet and self._due():
+            self.write(_status(gauge.read()))
+
+    def _due(self) -> bool:
+        with self._lock:
+            now = self._env.monotonic()
+            due = now - self._last >= EVERY
+            if due:
+                self._last = now
+            return due
 
 
 def _trouble(event: FileTrouble, during: str) -> dict[str, Any]:

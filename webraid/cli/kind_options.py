@@ -131,15 +131,19 @@ def complete(call: Invocation, words: Words) -> Words:
             continue
         if option.required and not option.secret and not call.interactive:
             raise ConfigError(f"a {kind} disk needs {_flag(option).split()[0]}", hint=option.help)
-        question, instead = option.help.rstrip("."), _flag(option)
         if option.required and not option.secret:
-            options[option.name] = ask(call, question, instead=instead)
+            options[option.name] = ask(call, _question(option), instead=_flag(option))
         elif call.interactive and not words.options:
             asks = ask_hidden if option.secret else ask_optional
-            answer = asks(call, question, instead=instead)
+            answer = asks(call, _question(option), instead=_flag(option))
             if answer:
                 options[option.name] = answer
     return Words(kind, words.name, options)
+
+
+def _question(option: Option) -> str:
+    """What it is on one line, then its name and room for the answer."""
+    return f"{option.help}\n  {option.name.replace('_', ' ')}"
 
 
 def _which(call: Invocation) -> str:

@@ -53,7 +53,7 @@ def chosen(call: Invocation, *, weak: bool) -> str:
 
     offer = new_passphrase(call.env)
     typer.echo(
-        "The passphrase opens everything, and nobody can give you another one. Here is a strong one:\n\n"
+        "The passphrase opens everything, and nobody can give you another one.\nHere is a strong one:\n\n"
         f"    {offer}\n\nWrite it down and press Enter to take it, or type one of your own.",
         err=True,
     )
@@ -64,7 +64,7 @@ def chosen(call: Invocation, *, weak: bool) -> str:
         try:
             check_passphrase(answer, weak)
         except ConfigError as error:
-            typer.echo(f"{error}. {error.hint}", err=True)
+            typer.echo(f"  {error}.\n  {error.hint}", err=True)
             continue
         if ask_hidden(call, "The same once more", instead="a passphrase") == answer:
             return answer

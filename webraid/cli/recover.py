@@ -59,9 +59,10 @@ def recover(
 
 def _secret(call: Invocation, code: str) -> str:
     """Flags before the environment, the recovery code before the passphrase, and last the terminal."""
-    if code:
-        return code
     by_flag = call.flags.password_file or call.flags.password_command
-    return (not by_flag and call.environ.get("WEBRAID_RECOVERY_CODE")) or passphrase.needed(
-        call, "Passphrase or recovery code"
-    )
+    code = code or ("" if by_flag else call.environ.get("WEBRAID_RECOVERY_CODE", ""))
+    if not code:
+        return passphrase.needed(call, "Passphrase or recovery code")
+    from webraid.codec.keys import normal_code
+
+    return normal_code(code)  # a mistyped one is told apart from a wrong one

@@ -21,15 +21,10 @@ class Traffic:
     errors: int = 0
 
 
-def disk_names(pool: Pool) -> list[str]:
-    """The disks that are reached from here, by name."""
-    return sorted(disk.name for disk in pool._ctx.disks.values())
-
-
 def traffic(pool: Pool) -> list[Traffic]:
     """All disks, by name."""
     result = []
-    for disk in pool._ctx.disks.values():
+    for disk in list(pool._ctx.disks.values()):  # a disk may join meanwhile
         total = disk.meter.total()
         errors = sum(total.errors.values())
         result.append(Traffic(disk.name, total.up, total.down, total.requests, total.retries, errors))

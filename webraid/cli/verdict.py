@@ -110,8 +110,6 @@ def after_get(result: GetResult) -> str:
     """What to do next; '' when there is nothing."""
     if result.unreadable:
         return f"Bring a lost disk back and run it again: files that are there already are skipped. {_see()}"
-    if result.skipped:
-        return "Files that were there already were left as they are; --overwrite replaces them."
     return ""
 
 

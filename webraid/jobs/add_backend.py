@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
-
-from webraid.backend.base import Backend, Digest
+from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
 from webraid.codec.levels import parse_level
 from webraid.config import DiskSection, put_disk, put_secrets, valid_name
-from webraid.errors import BackendError, ConfigError, NotEnoughDisks, ObjectNotFound, QuorumLost
+from webraid.errors import ConfigError, NotEnoughDisks, ObjectNotFound
 from webraid.jobs.connection import Connection, Opener, make_disk, seal_connection
 from webraid.jobs.context import Context, limits_of
-from webraid.jobs.events import Notice
-from webraid.jobs.init import SLOTS
-from webraid.jobs.pages import table_pack
-from webraid.model import Usage, shard_name
+from webraid.jobs.fill import ask, fill, listing
+from webraid.jobs.pages import load_index
+from webraid.model import Usage
 from webraid.table.fold import DiskInfo
-from webraid.table.gather import gather
-from webraid.table.log import Comparison, Verdict
 from webraid.table.records import AddDisk, Joined
-from webraid.table.survey import LOG, MARKER, digest_of, marker, read_marker
+from webraid.table.survey import MARKER, digest_of, marker, read_marker
 
-SLOT_PREFIX = "slots/"
+ADDING = "adding"  # key of the local cache: the disk that is being added
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +69,8 @@ def add_backend(
     except BaseException:
         disk.close()
         raise
-    ctx.disks[disk_id] = disk
+    _seat(ctx, disk)
+    ctx.local.set(ADDING, disk_id)
     if info is None:
         sealed = seal_connection(connection, ctx.identity.root, ctx.pool, ctx.env)
         ctx.table.append(
@@ -88,14 +82,24 @@ def add_backend(
     put_secrets(ctx.settings.places.secrets, name, secrets)
     put_disk(ctx.settings.places.config, section)
     join(ctx, disk)
+    ctx.local.set(ADDING, b"")
     return _result(ctx, section, usage)
+
+
+def _seat(ctx: Context, disk: Disk) -> None:
+    """An interrupted add-backend has left the disk a seat: this connection is the one the user gives now."""
+    before = ctx.disks.get(disk.id)
+    if before is not None:
+        before.close()
+    ctx.disks[disk.id] = disk
 
 
 def _same(ctx: Context, name: str, identity: str) -> DiskInfo | None:
     """The seat of an interrupted add-backend of the very same disk, if there is one."""
     for info in ctx.table.state.members():
         same_place = info.identity == identity
-        if info.name == name and same_place and not info.joined:
+        unfinished = not info.joined or ctx.local.get(ADDING) == info.id
+        if info.name == name and same_place and unfinished:
             return info
         if same_place:
             raise ConfigError(
@@ -119,13 +123,7 @@ def _claim(ctx: Context, disk: Disk, *, mine: bool) -> Usage:
             raise ConfigError(f"disk {disk.name}: what was written is not what is read back", hint="Do not use it.")
         return backend.usage()
 
-    answers, errors = gather(
-        {disk.id: disk.call(work)}, ctx.env, enough=lambda _: False, patience=ctx.config.limits.patience
-    )
-    for error in errors.values():
-        error.disk = error.disk or disk.name
-        raise error
-    return answers[disk.id]
+    return ask(ctx, disk, disk.call(work))
 
 
 def _refuse_foreign(ctx: Context, backend: Backend, disk: Disk, mine: bool) -> None:
@@ -152,85 +150,21 @@ def _refuse_foreign(ctx: Context, backend: Backend, disk: Disk, mine: bool) -> N
 
 
 def join(ctx: Context, disk: Disk) -> None:
-    """Fill the disk with slots, records and table packs, then let it count.  The order is checked by mc_join."""
-    members = {info.id for info in ctx.table.state.joined()}
-    ctx.table.view.verdicts[disk.id] = Comparison(Verdict.BEHIND)
-    there = _listing(ctx, disk)
-    for _ in range(10):
-        if members:
-            ctx.open_table()
-            ctx.table.require_quorum()
-        ctx.table.view.verdicts[disk.id] = Comparison(Verdict.BEHIND)
-        before = len(ctx.table.book.names)
-        _copy(ctx, disk, there)
-        if not members or _nothing_new(ctx, before):
-            break
-    ctx.table.append(Joined(disk=disk.id))
+    """Fill the disk, then let it count.  The order is checked by tests/models/test_join.py: whoever commits after our
+    reading of the log finds the AddDisk record, and sends his commit to this disk, too, or to one more of the others.
+    """
+    there = listing(ctx, disk)
+    if ctx.table.state.joined():
+        ctx.open_table()
+        ctx.table.require_quorum()
+        load_index(ctx)
+    fill(ctx, disk, there)
+    ctx.table.trust(disk.id, there)
+    joined = ctx.table.state.disks[disk.id].joined  # an interrupted run may have come as far as that
+    ctx.table.fence(ctx.table.spread_head() if joined else ctx.table.append(Joined(disk=disk.id)))
+    load_index(ctx)
+    fill(ctx, disk, there | ctx.table.book.names.keys())  # table packs of commits that came meanwhile
     ctx.table.flush(ctx.config.limits.patience)
-
-
-def _nothing_new(ctx: Context, before: int) -> bool:
-    return len(ctx.table.book.names) == before
-
-
-def _listing(ctx: Context, disk: Disk) -> set[str]:
-    names: set[str] = set()
-    for prefix in (SLOT_PREFIX, LOG, "shards/"):
-        names |= {stored.name for stored in _one(ctx, disk, disk.list(prefix))}
-    return names
-
-
-def _one(ctx: Context, disk: Disk, future: Any) -> Any:
-    answers, errors = gather({0: future}, ctx.env, enough=lambda _: False, patience=ctx.config.limits.patience * 4)
-    for error in errors.values():
-        error.disk = error.disk or disk.name
-        raise error
-    return answers[0]
-
-
-def _copy(ctx: Context, disk: Disk, there: set[str]) -> None:
-    """Everything of the metadata that the disk does not have yet."""
-    objects: dict[str, bytes] = {SLOT_PREFIX + slot: blob for slot, blob in slots(ctx).items()}
-    for name, record in ctx.table.book.names.items():
-        if name not in there:
-            objects[name] = ctx.local.blob(record.device, record.seq, record.digest)
-    for name, data in objects.items():
-        if name not in there:
-            _one(ctx, disk, disk.put(name, data, digest=digest_of(data), urgent=True))
-            there.add(name)
-    for _, commit in ctx.table.state.live_commits():
-        for packed in commit.packs:
-            name = shard_name(packed.id, 0)
-            if name not in there:
-                _one(ctx, disk, disk.put(name, data := _object(ctx, packed.id), digest=_digest(data)))
-                there.add(name)
-
-
-def _digest(data: bytes) -> Digest:
-    return Digest(hashlib.sha256(data).hexdigest(), hashlib.md5(data, usedforsecurity=False).hexdigest())
-
-
-def _object(ctx: Context, pack_id: bytes) -> bytes:
-    return bytes(ctx.array.reconstruct(table_pack(ctx, pack_id), 0, pool=ctx.pool).object)
-
-
-def slots(ctx: Context) -> dict[str, bytes]:
-    """The pool's key slots: from the local cache, else from the disks."""
-    kept = ctx.local.get(SLOTS)
-    if kept is not None:
-        return msgspec.msgpack.decode(kept, type=dict[str, bytes])
-    found: dict[str, bytes] = {}
-    for disk_id in ctx.table.usable():
-        disk = ctx.disks[disk_id]
-        try:
-            for stored in _one(ctx, disk, disk.list(SLOT_PREFIX)):
-                found[stored.name.removeprefix(SLOT_PREFIX)] = _one(ctx, disk, disk.get(stored.name))
-        except BackendError as error:
-            ctx.event(Notice(f"the key slots could not be read from one disk: {error}"))
-    if not found:
-        raise QuorumLost("no disk could be asked for the pool's key slots")
-    ctx.local.set(SLOTS, msgspec.msgpack.encode(found))
-    return found
 
 
 def _result(ctx: Context, section: DiskSection, usage: Usage) -> Added:
@@ -244,4 +178,3 @@ def _result(ctx: Context, section: DiskSection, usage: Usage) -> Added:
     return Added(
         section.name, section.kind, section.domain, usage.free, count, str(spec), survives, needed
     )  # fmt: skip
-

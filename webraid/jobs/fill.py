@@ -1,7 +1,8 @@
-"""fill: key slots, log records and table packs onto one disk, as far as it lacks them.  Used when it joins or is mended."""
+"""fill: key slots, log records and table packs onto one disk, as far as it lacks them: when it joins or is mended."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import TypeVar
@@ -9,12 +10,13 @@ from typing import TypeVar
 import msgspec
 
 from webraid.backend.disk import Disk
-from webraid.errors import BackendError, QuorumLost
+from webraid.codec.keys import slot_type
+from webraid.errors import BackendError, QuorumLost, SealBroken
 from webraid.jobs.context import Context
 from webraid.jobs.events import Notice
 from webraid.jobs.init import SLOTS
 from webraid.jobs.pages import table_pack
-from webraid.model import shard_name
+from webraid.model import Stored, shard_name
 from webraid.table.device import load_slots
 from webraid.table.gather import gather
 from webraid.table.survey import LOG, digest_of
@@ -33,22 +35,25 @@ def listing(ctx: Context, disk: Disk) -> set[str]:
     return names
 
 
-def fill(ctx: Context, disk: Disk, there: set[str]) -> None:
-    """Everything of the metadata that is not ``there`` yet; it is then.  Raises BackendError."""
-    under_way: dict[str, Future[object]] = {}
-    for name, data in _metadata(ctx, there):
-        under_way[name] = disk.call(lambda backend, n=name, d=data: backend.put(n, d, digest=digest_of(d)))  # type: ignore[misc]
+def fill(ctx: Context, disk: Disk, there: set[str], *, log: bool = True) -> None:
+    """Everything of the metadata that is not ``there`` yet; it is then.  Raises BackendError.
+
+    ``log``: records, too.  A disk that has all of them counts, so where more than metadata is missing they come last.
+    """
+    under_way: dict[str, Future[Stored]] = {}
+    for name, data in _metadata(ctx, there, log):
+        under_way[name] = disk.put(name, data, digest=digest_of(data), urgent=True)
         if len(under_way) >= AT_ONCE:
             _await(ctx, disk, under_way, there)
     _await(ctx, disk, under_way, there)
 
 
-def _metadata(ctx: Context, there: set[str]) -> Iterator[tuple[str, bytes]]:
+def _metadata(ctx: Context, there: set[str], log: bool) -> Iterator[tuple[str, bytes]]:
     """Slots, then records oldest first, then the table packs that they name."""
     for slot, blob in slots(ctx).items():
         if SLOT_PREFIX + slot not in there:
             yield SLOT_PREFIX + slot, blob
-    for name in sorted(ctx.table.book.names.keys() - there):
+    for name in sorted(ctx.table.book.names.keys() - there) if log else ():
         record = ctx.table.book.names[name]
         yield name, ctx.local.blob(record.device, record.seq, record.digest)
     for _, commit in ctx.table.state.live_commits():
@@ -58,10 +63,10 @@ def _metadata(ctx: Context, there: set[str]) -> Iterator[tuple[str, bytes]]:
                 yield name, bytes(ctx.array.reconstruct(table_pack(ctx, packed.id), 0, pool=ctx.pool).object)
 
 
-def _await(ctx: Context, disk: Disk, under_way: dict[str, Future[object]], there: set[str]) -> None:
+def _await(ctx: Context, disk: Disk, under_way: dict[str, Future[Stored]], there: set[str]) -> None:
     patience = ctx.config.limits.patience * PATIENCE
     answers, errors = gather(under_way, ctx.env, enough=lambda _: False, patience=patience)
-    there |= answers.keys()
+    there.update(answers)
     under_way.clear()
     for error in errors.values():
         error.disk = error.disk or disk.name
@@ -88,10 +93,18 @@ def slots(ctx: Context) -> dict[str, bytes]:
         disk = ctx.disks[disk_id]
         try:
             for stored in ask(ctx, disk, disk.list(SLOT_PREFIX)):
-                found[stored.name.removeprefix(SLOT_PREFIX)] = ask(ctx, disk, disk.get(stored.name))
+                slot = stored.name.removeprefix(SLOT_PREFIX)
+                if slot not in found:
+                    _keep(found, slot, ask(ctx, disk, disk.get(stored.name)), ctx.pool)
         except BackendError as error:
             ctx.event(Notice(f"the key slots could not be read from one disk: {error}"))
     if not found:
         raise QuorumLost("no disk could be asked for the pool's key slots")
     ctx.local.set(SLOTS, msgspec.msgpack.encode(found))
     return found
+
+
+def _keep(found: dict[str, bytes], slot: str, blob: bytes, pool: bytes) -> None:
+    with contextlib.suppress(SealBroken):  # damaged on this disk: another one has it whole
+        slot_type(blob, pool)
+        found[slot] = blob

@@ -129,7 +129,7 @@ class _Get:
                 self.result.skipped += 1
             elif action is not Action.REFUSED:
                 self.result.dirs += entry.type.value == "d"
-                self.result.files += entry.type.value != "d"
+                self.result.files += entry.type.value == "f"
         self._look_up()
         if not found and (paths or self.selection.sub):
             raise NotInTable(f"nothing in snapshot {self.selection.shot.name} matches")

@@ -24,7 +24,7 @@ from webraid.codec.levels import parse_level
 from webraid.codec.sign import sign
 from webraid.errors import ConfigError
 from webraid.jobs.context import Settings
-from webraid.table.device import Identity, OwnLog, save_identity
+from webraid.table.device import Identity, OwnLog, forget_identity, has_identity, save_identity, save_slots
 from webraid.table.fold import ALL_RIGHTS
 from webraid.table.local import Database, Local
 from webraid.table.records import AnyOp, Enroll, Genesis, certificate
@@ -94,6 +94,7 @@ def start_log(settings: Settings, identity: Identity, ops: list[AnyOp], slots: d
             table.append(*ops)
     finally:
         database.close()
+    save_slots(settings.places.device, slots)
     save_identity(settings.places.device, identity, settings.env)
 
 
@@ -107,7 +108,7 @@ def init(
         raise ConfigError(
             f"there is a pool already: {places.config}", hint="Set WEBRAID_CONFIG to make another one beside it."
         )
-    if (places.device / "card.json").exists():
+    if has_identity(places.device):
         raise ConfigError(
             f"{places.state} belongs to a pool already", hint="Set WEBRAID_STATE_DIR to make another pool beside it."
         )
@@ -135,15 +136,16 @@ def init(
 
 def _interrupted(settings: Settings) -> bool:
     """An earlier init wrote a config and stopped before this machine had its key: nothing was ever stored with it."""
-    no_key = not (settings.places.device / "card.json").exists()
+    no_key = not has_identity(settings.places.device)
     return no_key and not config.load(settings.places.config, settings.environ).disks
 
 
 def _forget_leftovers(settings: Settings) -> None:
     """An init that was interrupted left no config: what it kept here is of no use to anybody."""
     database = settings.places.database
-    for path in (*database.parent.glob(database.name + "*"), *settings.places.device.glob("log/*")):
+    for path in database.parent.glob(database.name + "*"):
         path.unlink()
+    forget_identity(settings.places.device)
 
 
 def check_passphrase(passphrase: str, weak: bool) -> None:

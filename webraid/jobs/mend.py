@@ -6,36 +6,80 @@ A disk that is empty or another one is never filled: it may be a folder whose dr
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 
 from webraid.backend.base import Backend
-from webraid.errors import BackendError, ObjectNotFound
+from webraid.errors import BackendError, ObjectNotFound, ProtocolError
 from webraid.jobs.context import Context
 from webraid.jobs.events import DiskNotice
+from webraid.jobs.fill import ask, fill, listing
 from webraid.jobs.reading import with_good_homes
-from webraid.model import PackKind, shard_name
-from webraid.table.gather import gather
+from webraid.model import shard_name
 from webraid.table.log import Verdict
-from webraid.table.survey import digest_of
+from webraid.table.survey import MARKER, digest_of, marker
 
 PART = 100  # records looked at in one go
 
 
 def mend(ctx: Context, disk: bytes, verdict: Verdict) -> None:
-    """Put the log on ``disk`` right and note which shards it lacks; ``_repair_all`` then makes them anew.
+    """Note which shards ``disk`` lacks, put right what it has of the log, and let it be written to again.
 
-    Needs an opened table with a quorum (of other disks), and the index.
+    ``repair`` then makes its shards anew, and last sends the records it lacks: should we be stopped before, the disk
+    still shows that it was rolled back.  Needs an opened table with a quorum (of other disks), and the index.
     """
     if verdict not in (Verdict.ROLLED_BACK, Verdict.CORRUPT) or disk not in ctx.domains():
         return
-    names = sorted(ctx.table.book.names)
     try:
-        for start in range(0, len(names), PART):
-            part = {name: _blob(ctx, name) for name in names[start : start + PART]}
-            _ask(ctx, disk, lambda backend, part=part: _put_right(backend, part))
-        _note_shards(ctx, disk)
+        there = listing(ctx, ctx.disks[disk])
+        if not there & ctx.table.book.names.keys():
+            raise ProtocolError("nothing on it shows that it is the pool's")
+        _note_shards(ctx, disk, there)
+        fill(ctx, ctx.disks[disk], there, log=False)
+        if verdict is Verdict.CORRUPT:
+            _put_log_right(ctx, disk, there)
     except BackendError as error:
         ctx.event(DiskNotice(ctx.disk_name(disk), f"could not be mended: {error}"))
         return
-    ctx.table.trust(disk, names)
-    ctx.event(DiskNotice(ctx.disk_name(disk), "its part of the table was put right: it counts again"))
+    ctx.table.trust(disk, there)
+    ctx.event(DiskNotice(ctx.disk_name(disk), "is put right: what it lost comes back to it"))
+
+
+def _put_log_right(ctx: Context, disk: bytes, there: set[str]) -> None:
+    names = sorted(there & ctx.table.book.names.keys())
+    _put_right(ctx, disk, {MARKER: marker(ctx.pool, disk)})
+    for start in range(0, len(names), PART):
+        _put_right(ctx, disk, {name: _blob(ctx, name) for name in names[start : start + PART]})
+
+
+def _put_right(ctx: Context, disk: bytes, objects: Mapping[str, bytes]) -> None:
+    """Every one of ``objects`` that the disk does not give back as it should is put anew, and looked at again."""
+
+    def work(backend: Backend) -> None:
+        for name, data in objects.items():
+            if _reads(backend, name) == data:
+                continue
+            backend.put(name, data, digest=digest_of(data))
+            if _reads(backend, name) != data:
+                raise ProtocolError("what was put back is not what is read", key=name)
+
+    ask(ctx, ctx.disks[disk], ctx.disks[disk].call(work))
+
+
+def _reads(backend: Backend, name: str) -> bytes | None:
+    try:
+        return backend.get(name)
+    except ObjectNotFound:
+        return None
+
+
+def _blob(ctx: Context, name: str) -> bytes:
+    record = ctx.table.book.names[name]
+    return ctx.local.blob(record.device, record.seq, record.digest)
+
+
+def _note_shards(ctx: Context, disk: bytes, there: set[str]) -> None:
+    bad = ctx.index.bad()
+    for pack in ctx.index.packs():
+        for home in with_good_homes(ctx, pack, bad).homes:
+            if home.disk == disk and shard_name(pack.id, home.index) not in there:
+                ctx.index.mark_bad(pack.id, home.index, disk, "missing")

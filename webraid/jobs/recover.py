@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -12,21 +13,20 @@ from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
 from webraid.backend.throttled import Limits
 from webraid.codec.keys import Opened, new_device, open_slot
-from webraid.config import DiskSection, PoolSection
+from webraid.config import Config, DiskSection, PoolSection
 from webraid.errors import ConfigError, IntegrityError, NotAPool, ObjectNotFound, SealBroken, WrongPassphrase
 from webraid.jobs.connection import Connection, Opener, make_disk, open_connection
-from webraid.jobs.context import Context, Settings, open_context
+from webraid.jobs.context import Context, Settings, locked, open_context
 from webraid.jobs.events import Notice
-from webraid.jobs.init import SLOTS, enroll, host
+from webraid.jobs.fill import SLOT_PREFIX
+from webraid.jobs.init import enroll, host
 from webraid.jobs.pages import load_index
 from webraid.jobs.snapshots import ordered
-from webraid.table.device import Identity, OwnLog, save_identity
+from webraid.table.device import Identity, OwnLog, forget_identity, has_identity, save_identity
 from webraid.table.gather import gather
 from webraid.table.local import Database, Local
 from webraid.table.survey import MARKER, Marker, read_marker
 from webraid.table.table import Table
-
-SLOT_PREFIX = "slots/"
 
 
 @dataclass(slots=True)
@@ -50,21 +50,17 @@ class _Found:
     slots: dict[str, bytes]
 
 
-def recover(
-    settings: Settings, *, kind: str, options: Mapping[str, object], secret: str
-) -> tuple[Recovered, Context]:
+def recover(settings: Settings, *, kind: str, options: Mapping[str, object], secret: str) -> tuple[Recovered, Context]:
     """Open the pool that this one disk belongs to.  The caller closes the context.
 
     Raises NotAPool when the place is no disk of a pool, WrongPassphrase, BackendError, ConfigError when this machine
-    has a pool already.
+    has a pool already.  Run again after an interruption it begins anew, or, once the pool was there, goes on.
     """
-    if settings.places.config.exists() and _complete(settings):
-        raise ConfigError(
-            f"this machine has a pool already: {settings.places.config}",
-            hint="Set WEBRAID_CONFIG and WEBRAID_STATE_DIR to recover another one beside it.",
-        )
+    going_on = _going_on(settings)
+    if settings.places.config.exists() and has_identity(settings.places.device) and not going_on:
+        raise _taken(settings)
     opener = Opener(kind, options, {}, settings.environ)
-    cls, _, secrets = opener.parts()
+    _, _, secrets = opener.parts()
     plain = {key: value for key, value in options.items() if key.replace("-", "_") not in secrets}
     connection = Connection(name="recovery", kind=kind, domain="recovery", options=dict(plain), secrets=secrets)
     disk = make_disk(
@@ -73,19 +69,43 @@ def recover(
     try:
         found = _look(settings, disk)
         opened = _unlock(found, secret)
-        _adopt(settings, disk, found, opened, connection)
+        if going_on:
+            _same_pool(settings, found.marker.pool)
+        else:
+            with locked(settings.places):
+                _adopt(settings, disk, found, opened, connection)
     finally:
         disk.close()
     ctx = open_context(settings)
     try:
-        return _report(ctx), ctx
+        recovered = _report(ctx)
+        _unfinished(settings).unlink()
+        return recovered, ctx
     except BaseException:
         ctx.close()
         raise
 
 
-def _complete(settings: Settings) -> bool:
-    return (settings.places.device / "card.json").exists()
+def _unfinished(settings: Settings) -> Path:
+    """A note that a recover has not come to its end yet."""
+    return settings.places.state / "recovering"
+
+
+def _going_on(settings: Settings) -> bool:
+    """Whether an interrupted recover had brought the pool back already: it only was not looked at."""
+    return settings.places.config.exists() and has_identity(settings.places.device) and _unfinished(settings).exists()
+
+
+def _same_pool(settings: Settings, pool: bytes) -> None:
+    if config.load(settings.places.config, settings.environ).pool.id != pool.hex():
+        raise _taken(settings)
+
+
+def _taken(settings: Settings) -> ConfigError:
+    return ConfigError(
+        f"this machine has a pool already: {settings.places.config}",
+        hint="Set WEBRAID_CONFIG and WEBRAID_STATE_DIR to recover another one beside it.",
+    )
 
 
 def _look(settings: Settings, disk: Disk) -> _Found:
@@ -126,14 +146,13 @@ def _adopt(settings: Settings, disk: Disk, found: _Found, opened: Opened, connec
     """Read the log from this disk, learn the others, take a new device key (an old log is never continued)."""
     places = settings.places
     identity = Identity(found.marker.pool, opened.owner.public, host(), opened.root, new_device(settings.env))
+    config.write_private(_unfinished(settings), identity.pool.hex())
+    forget_identity(places.device)
     for leftover in places.database.parent.glob(places.database.name + "*"):
         leftover.unlink()
-    for record in places.device.glob("log/*"):
-        record.unlink()
     database = Database(places.database)
     try:
         local = Local(database)
-        local.set(SLOTS, msgspec.msgpack.encode(found.slots))
         disk.id = found.marker.disk
         table = Table(
             identity, local, OwnLog(places.device), {found.marker.disk: disk}, settings.env, patience=60.0
@@ -149,12 +168,14 @@ def _adopt(settings: Settings, disk: Disk, found: _Found, opened: Opened, connec
     save_identity(places.device, identity, settings.env)
 
 
-def _write_config(
-    settings: Settings, table: Table, identity: Identity, given: Connection, given_id: bytes
-) -> None:
+def _write_config(settings: Settings, table: Table, identity: Identity, given: Connection, given_id: bytes) -> None:
     path, state = settings.places.config, table.state
-    config.create(path, PoolSection(name=state.name, id=identity.pool.hex(), level=state.level))
+    known = _kept_config(settings, identity.pool)
+    if known is None:
+        config.create(path, PoolSection(name=state.name, id=identity.pool.hex(), level=state.level))
     for info in state.members():
+        if known is not None and known.disk(info.name) is not None and info.id != given_id:
+            continue
         try:
             connection = open_connection(info, identity.root, identity.pool)
         except IntegrityError as error:
@@ -172,11 +193,19 @@ def _write_config(
         )  # fmt: skip
 
 
+def _kept_config(settings: Settings, pool: bytes) -> Config | None:
+    """The config of this very pool, where only the state was lost: what the user wrote into it stays."""
+    try:
+        kept = config.load(settings.places.config, settings.environ)
+    except ConfigError:
+        return None
+    return kept if kept.pool.id == pool.hex() else None
+
+
 def _report(ctx: Context) -> Recovered:
     """Open with all disks, publish the new device, take the index in."""
     view = ctx.open_table()
-    if ctx.table.usable():
-        ctx.table.spread_head()
+    ctx.table.spread_head(wait=False)  # who is new here may be learnt later: restoring never waits for a quorum
     load_index(ctx)
     ctx.table.flush(ctx.config.limits.patience)
     state = ctx.table.state

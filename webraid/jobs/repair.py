@@ -58,6 +58,7 @@ def repair(ctx: Context) -> Repaired:
         for disk, answer in view.alarms().items():
             mend(ctx, disk, answer.verdict)
         done = _repair_all(ctx)
+        ctx.table.spread_head()
         if ctx.index.unrecorded():
             run.commit(None)
         elif left.packs:
@@ -183,4 +184,3 @@ def _reads_back(ctx: Context, disk: bytes, name: str, digest: bytes) -> bool:
 
 def _tell(ctx: Context, disk: bytes, error: BackendError) -> None:
     ctx.event(DiskNotice(ctx.disk_name(disk), f"a shard could not be put back: {error}"))
-

@@ -46,7 +46,7 @@ class Run:
         reuses = self.reuses - self._pinned
         self.ctx.table.append(Prepare(run=self.id, creates=tuple(fresh), reuses=tuple(sorted(reuses))))
         self._ids += fresh
-        self._pinned |= reuses
+        self._pinned |= {*reuses, *fresh}
 
     def new_pack_id(self) -> bytes:
         """A name that no other run uses, pinned on W disks before it is handed out."""
@@ -74,6 +74,7 @@ class Run:
                 continue
             if pack in self._leftovers():
                 self._adopt(pack)
+            if any(packed.id == pack for packed in self._packs):
                 return True
             if kind is ChunkKind.PAGE:  # pins for what is re-used come before segments are made
                 self.reuses.add(pack)
@@ -221,5 +222,3 @@ class Run:
 def new_run(ctx: Context) -> Run:
     """A run with a fresh id."""
     return Run(ctx, ctx.env.random(16))
-
-

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from msgspec import json
 
 from webraid.codec.keys import DeviceKey, Root, open_device, seal_device
 from webraid.codec.records import parse_name
-from webraid.table.log import is_name
 from webraid.config import write_private
 from webraid.env import Env
 from webraid.errors import ConfigError, NotAPool, SealBroken, WrongPassphrase
-
+from webraid.table.log import is_name
 
 CARD = "card.json"
 NEW = ".new"  # what is being written
@@ -66,8 +67,22 @@ def save_identity(folder: Path, identity: Identity, env: Env) -> None:
     write_private(folder / "slot", seal_device(identity.pool, kek, identity.root, identity.key, env).hex())
     card = _Card(identity.pool.hex(), identity.owner.hex(), identity.name)
     _sync(folder)
-    write_private(folder / CARD, msgspec.json.encode(card).decode())
+    write_private(folder / CARD, json.encode(card).decode())
     _sync(folder)
+
+
+def save_slots(folder: Path, slots: Mapping[str, bytes]) -> None:
+    """Keep the pool's key slots: until a disk has joined, they are nowhere else."""
+    write_private(folder / "slots.json", json.encode({name: blob.hex() for name, blob in slots.items()}).decode())
+
+
+def load_slots(folder: Path) -> dict[str, bytes]:
+    """What ``save_slots`` kept; {} on a machine that did not make the pool, or where the file is damaged."""
+    try:
+        kept = json.decode((folder / "slots.json").read_bytes(), type=dict[str, str])
+        return {name: bytes.fromhex(text) for name, text in kept.items()}
+    except (FileNotFoundError, ValueError, msgspec.MsgspecError):
+        return {}
 
 
 def _sync(folder: Path) -> None:
@@ -82,7 +97,7 @@ def _sync(folder: Path) -> None:
 def load_identity(folder: Path) -> Identity:
     """This machine's identity.  Raises NotAPool when it has none, ConfigError when the files are damaged."""
     try:
-        card = msgspec.json.decode((folder / CARD).read_bytes(), type=_Card)
+        card = json.decode((folder / CARD).read_bytes(), type=_Card)
         pool = bytes.fromhex(card.pool)
         kek = bytes.fromhex((folder / "kek").read_text())
         opened = open_device(bytes.fromhex((folder / "slot").read_text()), pool, kek)

@@ -190,12 +190,12 @@ class Local:
             result.setdefault(disk, {})[device] = seq
         return result
 
-    def set_served(self, disk: bytes, heads: Mapping[bytes, int]) -> None:
-        """Raise what is remembered of a disk (never lowers it)."""
+    def set_served(self, heads: Mapping[bytes, Mapping[bytes, int]]) -> None:
+        """Raise what is remembered: disk -> device -> seq (never lowers it)."""
         with self.db.transaction() as tx:
             tx.executemany(
                 "INSERT INTO served VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET seq=max(seq, excluded.seq)",
-                [(disk, device, seq) for device, seq in heads.items()],
+                [(disk, device, seq) for disk, logs in heads.items() for device, seq in logs.items()],
             )
 
     # -- files seen --------------------------------------------------------------------------------------------------

@@ -67,16 +67,18 @@ class Spreader:
 
     def note_served(self, disks: Iterable[bytes]) -> None:
         """Remember for good how far each disk holds every log without a gap."""
-        with self._local.db.transaction():
-            for disk in disks:
-                with self._guard:
-                    names = self._holds.get(disk, set())
-                    known = self.served.setdefault(disk, {})
-                    heads = contiguous(names, self._book, known)
-                risen = {device: seq for device, seq in heads.items() if seq > known.get(device, 0)}
-                if risen:
-                    self._local.set_served(disk, risen)
-                    known.update(risen)
+        risen: dict[bytes, dict[bytes, int]] = {}
+        for disk in disks:
+            known = self.served.setdefault(disk, {})
+            with self._guard:
+                heads = contiguous(self._holds.get(disk, set()), self._book, known)
+            higher = {device: seq for device, seq in heads.items() if seq > known.get(device, 0)}
+            if higher:
+                risen[disk] = higher
+        if risen:
+            self._local.set_served(risen)
+        for disk, higher in risen.items():
+            self.served[disk].update(higher)
 
     # -------------------------------------------------------------------------------------------------------- sending
     def catch_up(self, disks: Iterable[bytes], hint: str = "") -> dict[bytes, Future[None]]:

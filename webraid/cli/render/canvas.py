@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from webraid.cli.gauge import Gauge
+from webraid.cli.gauge import Gauge, Meters, nothing
 from webraid.cli.words import many, safe
 from webraid.jobs.events import DiskNotice, FileTrouble, Notice, ShardFound
 
@@ -66,6 +66,9 @@ class Canvas:
         """Anything rich can draw; in a pipe without the spaces that fill up its lines."""
         if self.out.is_terminal:
             self.out.print(what, style=style)
+            return
+        if isinstance(what, Text):
+            typer.echo(what.plain)
             return
         with self.out.capture() as drawn:
             self.out.print(what)
@@ -120,7 +123,7 @@ class Canvas:
 
     # -- while a job runs --------------------------------------------------------------------------------------------
     @contextmanager
-    def job(self, title: str, disks: Sequence[str] = ()) -> Iterator[None]:
+    def job(self, title: str, meters: Meters = nothing) -> Iterator[None]:
         """Show how it goes: a picture on a terminal, nothing elsewhere.  Events come as lines above it."""
         self._told.clear()
         if self.quiet or not (self.out.is_terminal and self.err.is_terminal):
@@ -129,7 +132,7 @@ class Canvas:
             return
         from webraid.cli.render.live import picture
 
-        self._gauge = Gauge(self.env, title, disks)
+        self._gauge = Gauge(self.env, title, meters)
         with picture(self, self._gauge) as self._live:
             try:
                 yield

@@ -73,7 +73,7 @@ class _Picture:
         most = max((disk.up + disk.down for disk in shown), default=0) or 1
         name = max(len(disk.name) for disk in shown) + 2
         grid = Table.grid(padding=(0, 2), expand=True)
-        grid.add_column(width=min(name, 20), no_wrap=True, overflow="ellipsis")
+        grid.add_column(width=min(name, 12 if self._canvas.narrow else 20), no_wrap=True, overflow="ellipsis")
         grid.add_column(width=self._bar, no_wrap=True)
         grid.add_column(width=10, justify="right", no_wrap=True)
         grid.add_column(width=12, justify="right", no_wrap=True)

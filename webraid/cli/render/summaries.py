@@ -33,10 +33,9 @@ class Summaries(Canvas):
         if kit is not None:
             self.line(f"The recovery kit is in {kit}: print it, keep it elsewhere, delete the file.")
         else:
-            self.line("This is its recovery kit. Print it or copy it by hand, and keep it where your computer is not:")
+            self.line("Its recovery kit: print it or copy it by hand, and keep it where your computer is not.")
             self.line()
-            for text in made.kit.text().splitlines():
-                self.line(f"    {text}".rstrip())
+            self.lines(f"  {text}".rstrip() for text in made.kit.text().splitlines())
         self.next_step("webraid add-backend local NAME --path FOLDER   (or: webraid add-backend --help)")
 
     def added(self, added: Added) -> None:
