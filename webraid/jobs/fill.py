@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -35,25 +35,35 @@ def listing(ctx: Context, disk: Disk) -> set[str]:
     return names
 
 
-def fill(ctx: Context, disk: Disk, there: set[str], *, log: bool = True) -> None:
-    """Everything of the metadata that is not ``there`` yet; it is then.  Raises BackendError.
+def fill(ctx: Context, disk: Disk, there: set[str]) -> None:
+    """Everything of the metadata that is not ``there`` yet; it is then.  Raises BackendError."""
+    _send(ctx, disk, there, _metadata(ctx, there))
 
-    ``log``: records, too.  A disk that has all of them counts, so where more than metadata is missing they come last.
-    """
+
+def fill_slots(ctx: Context, disk: Disk, there: set[str]) -> None:
+    """The key slots alone."""
+    _send(ctx, disk, there, _slots(ctx, there))
+
+
+def _send(ctx: Context, disk: Disk, there: set[str], objects: Iterable[tuple[str, bytes]]) -> None:
     under_way: dict[str, Future[Stored]] = {}
-    for name, data in _metadata(ctx, there, log):
+    for name, data in objects:
         under_way[name] = disk.put(name, data, digest=digest_of(data), urgent=True)
         if len(under_way) >= AT_ONCE:
             _await(ctx, disk, under_way, there)
     _await(ctx, disk, under_way, there)
 
 
-def _metadata(ctx: Context, there: set[str], log: bool) -> Iterator[tuple[str, bytes]]:
-    """Slots, then records oldest first, then the table packs that they name."""
+def _slots(ctx: Context, there: set[str]) -> Iterator[tuple[str, bytes]]:
     for slot, blob in slots(ctx).items():
         if SLOT_PREFIX + slot not in there:
             yield SLOT_PREFIX + slot, blob
-    for name in sorted(ctx.table.book.names.keys() - there) if log else ():
+
+
+def _metadata(ctx: Context, there: set[str]) -> Iterator[tuple[str, bytes]]:
+    """Slots, then records oldest first, then the table packs that they name."""
+    yield from _slots(ctx, there)
+    for name in sorted(ctx.table.book.names.keys() - there):
         record = ctx.table.book.names[name]
         yield name, ctx.local.blob(record.device, record.seq, record.digest)
     for _, commit in ctx.table.state.live_commits():

@@ -81,6 +81,7 @@ def get(
     where = target or Path(f"webraid-restore-{selection.shot.name}")
     result = GetResult(selection.shot.name, str(where))
     _Get(ctx, selection, result).run(paths, where, overwrite, numeric_ids)
+    result.bad_shards = len(ctx.findings)
     ctx.note_findings()
     result.seconds = ctx.env.monotonic() - started
     return result
@@ -96,13 +97,15 @@ class _Get:
         self.waiting = 0
         self.known = Known(ctx, 0)
         self.last_event = 0.0
+        self.done = 0
 
     def run(self, paths: Sequence[bytes], target: Path, overwrite: bool, numeric_ids: bool) -> None:
         with Restorer(
             target, on_problem=self._problem, overwrite=overwrite, numeric_ids=numeric_ids, env=self.ctx.env
         ) as restorer:
             self._prepare(restorer, paths)
-            self.ctx.event(Started("get", self.result.files, self.plan.bytes))
+            wanted = {id(file) for uses in self.plan.uses.values() for file, _ in uses}
+            self.ctx.event(Started("get", len(wanted), self.plan.bytes))
             self._fetch(restorer)
             restorer.finish()
             self.result.notes = restorer.notes
@@ -191,13 +194,14 @@ class _Get:
             self.result.bytes += len(plain)
             file.left -= 1
             if not file.left:
+                self.done += 1
                 if not file.handle.finish():
                     self.result.files -= 1  # it was reported why
                 file.handle = None
         now = self.ctx.env.monotonic()
         if now - self.last_event >= EVERY:
             self.last_event = now
-            self.ctx.event(Progress(self.result.files, self.result.bytes))
+            self.ctx.event(Progress(self.done, self.result.bytes))
 
     def _lost(self, file: _File, reason: str) -> None:
         if file.failed:

@@ -12,7 +12,7 @@ from webraid.backend.base import Backend
 from webraid.errors import BackendError, ObjectNotFound, ProtocolError
 from webraid.jobs.context import Context
 from webraid.jobs.events import DiskNotice
-from webraid.jobs.fill import ask, fill, listing
+from webraid.jobs.fill import ask, fill_slots, listing
 from webraid.jobs.reading import with_good_homes
 from webraid.model import shard_name
 from webraid.table.log import Verdict
@@ -34,7 +34,7 @@ def mend(ctx: Context, disk: bytes, verdict: Verdict) -> None:
         if not there & ctx.table.book.names.keys():
             raise ProtocolError("nothing on it shows that it is the pool's")
         _note_shards(ctx, disk, there)
-        fill(ctx, ctx.disks[disk], there, log=False)
+        fill_slots(ctx, ctx.disks[disk], there)
         if verdict is Verdict.CORRUPT:
             _put_log_right(ctx, disk, there)
     except BackendError as error:

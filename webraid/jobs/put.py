@@ -171,10 +171,14 @@ class _Put:
             result.dirs += 1
         else:
             result.others += 1
+        self._progress(0)
+
+    def _progress(self, within: int) -> None:
+        """Now and then; ``within``: bytes read of a file that is not counted yet."""
         now = self.ctx.env.monotonic()
         if now - self.last_event >= EVERY:
             self.last_event = now
-            self.ctx.event(Progress(result.files, result.bytes, self.packer.stats.packed))
+            self.ctx.event(Progress(self.result.files, self.result.bytes + within, self.packer.stats.packed))
 
     def _entry(self, scanned: Scanned) -> Entry | None:
         entry = scanned.entry
@@ -234,11 +238,14 @@ class _Put:
     def _read(self, scanned: Scanned) -> Entry | None:
         root_id = self.ctx.identity.root.id
         ids: list[bytes] = []
+        size = 0
         try:
             with open_source(scanned) as source:
                 for view in self.chunker.chunks(source.readinto):
                     chunk = chunk_id(root_id, view)
                     ids.append(chunk)
+                    size += len(view)
+                    self._progress(size)
                     if not self._reuse(chunk):
                         self.packer.add(chunk, bytes(view))
                 changed = source.changed()
