@@ -105,7 +105,7 @@ def check(ctx: Context, *, read_data: bool = False, sample: float | None = None)
         ctx.note_findings()
         report = DiskCheck(info.name, answer.verdict.value)
         result.disks.append(report)
-        if answer.verdict in (Verdict.SILENT, Verdict.FOREIGN):
+        if answer.verdict in (Verdict.SILENT, Verdict.FOREIGN, Verdict.EMPTY):
             report.error = str(view.errors.get(info.id, view.notes.get(info.id, "no answer")))
             continue
         try:

@@ -101,7 +101,7 @@ class Context:
                 self.event(DiskNotice(name, text, alarm=True))
             elif verdict is Verdict.CORRUPT:
                 self.event(DiskNotice(name, f"serves damaged data: {view.notes.get(disk, '')}", alarm=True))
-            elif verdict is Verdict.FOREIGN:
+            elif verdict in (Verdict.FOREIGN, Verdict.EMPTY):
                 self.event(DiskNotice(name, f"does not count: {view.notes.get(disk, '')}", alarm=verdict.alarming))
             elif verdict is Verdict.SILENT:
                 self.event(DiskNotice(name, f"does not answer: {view.errors.get(disk, 'no answer')}"))

@@ -155,7 +155,7 @@ def _state(ctx: Context, info: DiskInfo) -> tuple[str, str]:
     if answer is None or answer.verdict is Verdict.SILENT:
         error = view.errors.get(info.id)
         return DiskState.UNREACHABLE.value, (error.args[0] if error else "no answer")
-    if answer.verdict is Verdict.FOREIGN:
+    if answer.verdict in (Verdict.FOREIGN, Verdict.EMPTY):
         return DiskState.FAULTED.value, view.notes.get(info.id, "")
     if answer.verdict.alarming:
         detail = view.notes.get(info.id) or f"{len(answer.lost)} records it once acknowledged are gone"

@@ -31,7 +31,8 @@ class Verdict(StrEnum):
     BEHIND = "behind"  # lacks records it never acknowledged: repairable, counts
     ROLLED_BACK = "rolled back"  # lacks records it once acknowledged or served: does not count
     CORRUPT = "corrupt"  # serves bytes that fail their signature or hash: does not count
-    FOREIGN = "foreign"  # the marker is missing or another disk's (emptied, swapped): does not count
+    FOREIGN = "foreign"  # the marker is another disk's: does not count
+    EMPTY = "empty"  # nothing is there: perhaps a drive that is not mounted; does not count, is never filled
     SILENT = "silent"  # no answer: says nothing
 
     @property

@@ -70,7 +70,8 @@ def _survey(backend: Backend, spot: bool, devices: Iterable[bytes]) -> Survey:
     try:
         answer = Survey(read_marker(backend.get(MARKER)))
     except ObjectNotFound:
-        return Survey(None)
+        something = next(iter(backend.list("")), None)
+        return Survey(None, problem="the pool's marker is gone, though other objects are there" if something else "")
     except SealBroken as error:
         return Survey(None, problem=str(error))
     answer.names = {stored.name for stored in backend.list(LOG) if is_name(stored.name)}

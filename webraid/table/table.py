@@ -44,7 +44,7 @@ class View:
     gaps: list[str] = field(default_factory=list)
 
     def alarms(self) -> dict[bytes, Comparison]:
-        """Disks that were rolled back, emptied or exchanged, or that serve damaged bytes."""
+        """Disks that were rolled back or exchanged, or that serve damaged bytes."""
         return {disk: answer for disk, answer in self.verdicts.items() if answer.verdict.alarming}
 
 
@@ -144,9 +144,9 @@ class Table:
             if answer is None:
                 view.verdicts[disk.id] = Comparison(Verdict.SILENT)
             elif not self._ours(disk.id, answer):
-                verdict = Verdict.CORRUPT if answer.problem else Verdict.FOREIGN
+                verdict = Verdict.CORRUPT if answer.problem else Verdict.FOREIGN if answer.marker else Verdict.EMPTY
                 view.verdicts[disk.id] = Comparison(verdict, tuple(sorted(self.book.names)))
-                emptied = "it is empty: the pool's marker is missing"
+                emptied = "it is empty: is the drive mounted? was the account closed?"
                 view.notes[disk.id] = answer.problem or ("it is another disk" if answer.marker else emptied)
             else:
                 view.verdicts[disk.id] = self._compare(disk.id, answer, view)
