@@ -170,7 +170,6 @@ def one_rots(stage: Stage) -> None:
     if wrong:
         raise Unequal(f"{len(wrong)} of {len(before)} damaged shards were not made again")
     stage.equal(f"{len(before)} shards on {ROTTEN}, made again from the other clouds", "")
-    stage.run("check")
 
 
 def one_is_wiped(stage: Stage) -> None:
@@ -196,7 +195,6 @@ def empty_machine(stage: Stage) -> None:
     )  # fmt: skip
     stage.run("get", "-t", "from-nothing")
     stage.compare("from-nothing", "on an empty machine")
-    stage.run("status")
 
 
 # ------------------------------------------------------------------------------------------------------------- places

@@ -174,6 +174,9 @@ def _disk(path: Path, raw: Mapping[str, Any]) -> DiskSection:
         name, kind = str(raw["name"]), str(raw["kind"])
     except KeyError as error:
         raise ConfigError(f"{path}: a [[disk]] has no {error.args[0]}") from error
+    threads = raw.get("threads")
+    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= 64):
+        raise ConfigError(f"{path}: threads of disk {name} must be a whole number from 1 to 64")
     options = {key: value for key, value in raw.items() if key not in _COMMON}
     capacity = raw.get("capacity")
     return DiskSection(
@@ -182,7 +185,7 @@ def _disk(path: Path, raw: Mapping[str, Any]) -> DiskSection:
         domain=str(raw.get("domain", "")),
         capacity=None if capacity is None else parse_size(str(capacity)),
         reserve=parse_size(str(raw.get("reserve", "0"))),
-        threads=raw.get("threads"),
+        threads=threads,
         options=options,
     )
 

@@ -60,13 +60,8 @@ class LocalBackend(Backend):
 
     @classmethod
     def identity(cls, options: LocalOptions) -> str:
-        """The real path, and where the folder exists the file system and inode it is there."""
-        path = os.path.realpath(options.path)
-        try:
-            status = os.stat(path)
-        except OSError:  # missing or out of reach: the path is all there is
-            return f"local|{path}"
-        return f"local|{path}|{status.st_dev}:{status.st_ino}"
+        """The real path: the same before the folder is made and while its drive is away."""
+        return f"local|{os.path.realpath(options.path)}"
 
     @classmethod
     def default_domain(cls, options: LocalOptions, name: str) -> str:

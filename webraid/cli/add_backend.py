@@ -62,7 +62,8 @@ def add_backend(
 def document(added: Added) -> dict[str, object]:
     """For programs."""
     values = dataclasses.asdict(added)
-    redundancy = {name: values.pop(name) for name in ("level", "survives", "disks", "still_needed")}
+    names = ("level", "survives", "stored_survives", "disks", "still_needed")
+    redundancy = {name: values.pop(name) for name in names}
     return summary("add-backend", backend=values, redundancy=redundancy)
 
 

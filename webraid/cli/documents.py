@@ -107,7 +107,7 @@ def check(result: CheckResult, flows: Sequence[Traffic]) -> dict[str, Any]:
     return summary(
         "check",
         snapshots=result.snapshots,
-        chunks=result.entries,
+        chunks=result.chunks,
         chunks_lost=result.lost_chunks,
         alarms=result.alarms,
         total_duration=round(result.seconds, 3),

@@ -84,7 +84,11 @@ def of_added(added: Added) -> str:
     have = f"the pool has {many(added.disks, 'disk')}"
     if added.survives is None:
         return f"{have}; {added.level} needs {added.still_needed} more."
-    return f"{have} and with {added.level} {survival(added.survives, added.disks)}."
+    sentence = f"{have} and with {added.level} {survival(added.survives, added.disks)}."
+    if added.stored_survives is not None and added.stored_survives < added.survives:
+        older = f"What is stored already {survival(max(0, added.stored_survives), added.disks)}"
+        return f"{sentence}\n{older}, until 'webraid repair' has run."
+    return sentence
 
 
 def of_put(result: PutResult) -> str:

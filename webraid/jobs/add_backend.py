@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
+from webraid.backend.probe import Probe, probe
 from webraid.codec.levels import parse_level
 from webraid.config import DiskSection, put_disk, put_secrets, valid_name
 from webraid.errors import ConfigError, NotEnoughDisks, ObjectNotFound
+from webraid.jobs.caps import keep_caps
 from webraid.jobs.connection import Connection, Opener, make_disk, seal_connection
 from webraid.jobs.context import Context, limits_of
 from webraid.jobs.fill import ask, fill, listing
 from webraid.jobs.pages import load_index
+from webraid.jobs.status import margin
 from webraid.model import Usage
 from webraid.table.fold import DiskInfo
 from webraid.table.records import AddDisk, Joined
@@ -24,7 +27,9 @@ ADDING = "adding"  # key of the local cache: the disk that is being added
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What joined, and what the pool survives now with its default level (None: too few disks for it yet)."""
+    """What joined, and what the pool survives now with its default level (None: too few disks for it yet).
+    ``stored_survives``: what the data stored so far survive (None: there are none).  ``latency`` seconds, ``up`` and
+    ``down`` bytes a second, ``notes``: what the probe found."""
 
     name: str
     kind: str
@@ -34,6 +39,11 @@ class Added:
     level: str
     survives: int | None
     still_needed: int
+    stored_survives: int | None = None
+    latency: float = 0.0
+    up: float = 0.0
+    down: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 def add_backend(
@@ -65,7 +75,7 @@ def add_backend(
         limits=limits_of(ctx.config, len(ctx.disks) + 1), wrap=ctx.settings.wrap,
     )  # fmt: skip
     try:
-        usage = _claim(ctx, disk, mine=info is not None)
+        claimed = _claim(ctx, disk, mine=info is not None)
     except BaseException:
         disk.close()
         raise
@@ -82,8 +92,9 @@ def add_backend(
     put_secrets(ctx.settings.places.secrets, name, secrets)
     put_disk(ctx.settings.places.config, section)
     join(ctx, disk)
+    keep_caps(ctx.local, disk_id, claimed.probe)
     ctx.local.set(ADDING, b"")
-    return _result(ctx, section, usage)
+    return _result(ctx, section, claimed)
 
 
 def _seat(ctx: Context, disk: Disk) -> None:
@@ -111,17 +122,22 @@ def _same(ctx: Context, name: str, identity: str) -> DiskInfo | None:
     return None
 
 
-def _claim(ctx: Context, disk: Disk, *, mine: bool) -> Usage:
-    """Make the place ours: empty before, marked after.  Tries it out with real requests."""
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    usage: Usage
+    probe: Probe
 
-    def work(backend: Backend) -> Usage:
+
+def _claim(ctx: Context, disk: Disk, *, mine: bool) -> _Claimed:
+    """Make the place ours: empty before, tried out with real requests, marked after."""
+
+    def work(backend: Backend) -> _Claimed:
         backend.prepare()
         _refuse_foreign(ctx, backend, disk, mine)
+        found = probe(backend, ctx.env, "scratch/")
         data = marker(ctx.pool, disk.id)
         backend.put(MARKER, data, digest=digest_of(data))
-        if backend.get(MARKER) != data:
-            raise ConfigError(f"disk {disk.name}: what was written is not what is read back", hint="Do not use it.")
-        return backend.usage()
+        return _Claimed(backend.usage(), found)
 
     return ask(ctx, disk, disk.call(work))
 
@@ -130,7 +146,8 @@ def _refuse_foreign(ctx: Context, backend: Backend, disk: Disk, mine: bool) -> N
     try:
         found = read_marker(backend.get(MARKER))
     except ObjectNotFound:
-        if mine or next(iter(backend.list("")), None) is None:
+        left = (stored.name for stored in backend.list("") if not stored.name.startswith("scratch/"))
+        if mine or next(left, None) is None:
             return
         raise ConfigError(
             f"disk {disk.name}: the place is not empty and no disk of this pool",
@@ -167,7 +184,7 @@ def join(ctx: Context, disk: Disk) -> None:
     ctx.table.flush(ctx.config.limits.patience)
 
 
-def _result(ctx: Context, section: DiskSection, usage: Usage) -> Added:
+def _result(ctx: Context, section: DiskSection, claimed: _Claimed) -> Added:
     count = len(ctx.table.state.joined())
     spec = parse_level(ctx.table.state.level)
     try:
@@ -175,6 +192,11 @@ def _result(ctx: Context, section: DiskSection, usage: Usage) -> Added:
         needed = 0
     except NotEnoughDisks:
         survives, needed = None, spec.least - count
+    usable = set(ctx.table.usable())
+    domains = {disk: domain for disk, domain in ctx.domains().items() if disk in usable}
+    stored = margin(ctx, domains).survives if ctx.index.counts()[0] else None
+    found = claimed.probe
     return Added(
-        section.name, section.kind, section.domain, usage.free, count, str(spec), survives, needed
+        section.name, section.kind, section.domain, claimed.usage.free, count, str(spec), survives, needed, stored,
+        found.latency, found.up, found.down, found.notes,
     )  # fmt: skip

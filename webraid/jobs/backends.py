@@ -59,8 +59,7 @@ def remove_disk(ctx: Context, name: str, *, force: bool = False, lost: bool = Fa
         info = find_disk(ctx, name)
         load_index(ctx)
         rest = {disk: domain for disk, domain in ctx.domains().items() if disk != info.id}
-        margin = _margin(ctx, rest)
-        if margin < 0 and not force:
+        if _margin(ctx, rest) < 0 and not force:
             raise RedundancyError(
                 f"without disk {name} some data could no longer be read",
                 hint="Add another disk and run 'webraid repair' first; --force removes it all the same.",
@@ -75,7 +74,8 @@ def remove_disk(ctx: Context, name: str, *, force: bool = False, lost: bool = Fa
         ctx.table.flush(ctx.config.limits.patience)
         drop_disk(ctx.settings.places.config, name)
         put_secrets(ctx.settings.places.secrets, name, {})
-    return margin
+        answering = {disk: domain for disk, domain in rest.items() if disk in ctx.table.usable()}
+        return _margin(ctx, answering)
 
 
 def _margin(ctx: Context, domains: dict[bytes, str]) -> int:

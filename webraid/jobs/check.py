@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,12 +17,12 @@ from webraid.jobs.reading import Bad, with_good_homes
 from webraid.jobs.seats import object_sizes
 from webraid.jobs.snapshots import ordered
 from webraid.jobs.status import margin
-from webraid.model import Pack, PackKind, Stored, shard_name
+from webraid.model import Code, Pack, PackKind, Stored, shard_name
 from webraid.table.gather import gather
 from webraid.table.log import Verdict
 from webraid.table.tree import walk
 
-IN_FLIGHT = 8  # shards read at a time from one disk
+IN_FLIGHT = 4  # shards read at a time from one disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class CheckResult:
 
     disks: list[DiskCheck] = field(default_factory=list)
     snapshots: int = 0
-    entries: int = 0
+    chunks: int = 0
     lost_chunks: int = 0
     survives: int = 0
     promised: int = 0
@@ -100,19 +101,19 @@ def check(ctx: Context, *, read_data: bool = False, sample: float | None = None)
     load_index(ctx)
     ctx.event(Started("check", len(view.verdicts)))
     expected, suspects = _expected(ctx), ctx.index.bad()
+    workers = []
     for info in sorted(ctx.table.state.joined(), key=lambda item: item.name):
         answer = view.verdicts[info.id]
-        ctx.note_findings()
         report = DiskCheck(info.name, answer.verdict.value)
         result.disks.append(report)
         if answer.verdict in (Verdict.SILENT, Verdict.FOREIGN, Verdict.EMPTY):
             report.error = str(view.errors.get(info.id, view.notes.get(info.id, "no answer")))
-            continue
-        try:
-            _check_disk(ctx, info.id, expected.get(info.id, []), suspects, report, share)
-        except BackendError as error:
-            report.error = str(error)
-        ctx.event(Progress(len(result.disks), sum(disk.bytes_read for disk in result.disks)))
+        else:
+            workers.append(_Worker(ctx, info.id, expected.get(info.id, []), suspects, report, share))
+    for done, worker in enumerate(workers, start=1):
+        worker.finish()
+        ctx.event(Progress(done, sum(disk.bytes_read for disk in result.disks)))
+    ctx.note_findings()
     _check_trees(ctx, result)
     usable = {disk: domain for disk, domain in ctx.domains().items() if disk in ctx.table.usable()}
     safe = margin(ctx, usable)
@@ -124,12 +125,45 @@ def check(ctx: Context, *, read_data: bool = False, sample: float | None = None)
     return result
 
 
+class _Worker:
+    """Checks one disk while others are checked; a daemon, as it may wait for a disk that hangs."""
+
+    def __init__(
+        self, ctx: Context, disk: bytes, expected: list[Expected], suspects: Bad, report: DiskCheck, share: float
+    ) -> None:  # fmt: skip
+        self._error: BaseException | None = None
+        self._work = (ctx, disk, expected, suspects, report, share)
+        self._thread = threading.Thread(target=self._run, name=f"check-{report.name}", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            _check_disk(*self._work)
+        except BackendError as error:
+            self._work[4].error = str(error)
+        except BaseException as error:  # noqa: BLE001 - raised again by finish
+            self._error = error
+
+    def finish(self) -> None:
+        """Wait for it.  Raises what went wrong besides the disk itself."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+
 def _expected(ctx: Context) -> dict[bytes, list[Expected]]:
     """What each disk should have, bad ones included: they are looked at again."""
     result: dict[bytes, list[Expected]] = {}
+    bad = ctx.index.bad()
     for pack in ctx.index.packs():
         sizes = object_sizes(pack)
+        good = with_good_homes(ctx, pack, bad).homes
+        copies = pack.geometry.code is Code.COPIES
+        held = {home.index for home in good} if not copies or len(good) >= pack.geometry.n else set()
         for home in with_good_homes(ctx, pack, {}).homes:
+            spoiled = (home.index, home.disk) in bad.get(pack.id, ())
+            if spoiled and home.index in held and pack.kind is PackKind.DATA:
+                continue  # another disk has taken this shard over
             digest = pack.shards[0 if len(pack.shards) == 1 else home.index]
             item = Expected(pack, home.index, sizes[home.index], digest, home.md5, home.locator)
             result.setdefault(home.disk, []).append(item)
@@ -224,7 +258,7 @@ def _check_trees(ctx: Context, result: CheckResult) -> None:
         except WebRAIDError as error:
             result.alarms.append(f"snapshot {shot.name}: {error}")
         ctx.event(Notice(f"snapshot {shot.name} walked"))
-    result.entries = len(done)
+    result.chunks = len(done)
 
 
 def _batches(entries: Iterator[object], done: set[bytes]) -> Iterator[list[bytes]]:

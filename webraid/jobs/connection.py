@@ -82,10 +82,12 @@ def from_section(section: DiskSection, secrets: Mapping[str, str]) -> Connection
 def make_disk(
     connection: Connection, *, id: bytes, env: Env, environ: Mapping[str, str], limits: Limits,
     wrap: Callable[[str, Callable[[], Backend]], Callable[[], Backend]],
+    probed: Callable[[Caps | None], Caps | None] = lambda caps: caps,
 ) -> Disk:  # fmt: skip
-    """The disk, not yet talked to.  ``wrap`` lets tests put a double around every backend."""
+    """The disk, not yet talked to.  ``wrap`` lets tests put a double around every backend;
+    ``probed`` makes the kind's caps as cautious as this account needs."""
     opener = Opener(connection.kind, connection.options, connection.secrets, environ)
-    caps = _caps(connection.kind)
+    caps = probed(_caps(connection.kind))
     return Disk(
         connection.name, wrap(connection.name, opener), env=env, id=id, domain=connection.domain,
         threads=connection.threads, limits=limits, caps=caps, retry=ONCE if caps is not None and caps.local else None,

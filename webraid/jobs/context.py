@@ -18,6 +18,7 @@ from webraid.backend.throttled import Limits
 from webraid.config import Config, Places, load, load_secrets
 from webraid.env import Env
 from webraid.errors import ConfigError, IntegrityError, PoolBusy
+from webraid.jobs.caps import probed_caps
 from webraid.jobs.connection import Connection, from_section, make_disk, open_connection
 from webraid.jobs.events import DiskBytes, DiskNotice, OnEvent, ShardFound, ignore
 from webraid.model import parse_size
@@ -187,8 +188,9 @@ def open_context(settings: Settings) -> Context:
     def made(connection: Connection, disk_id: bytes) -> Disk:
         limits = limits_of(config, max(len(config.disks), len(table.state.members())))
         return make_disk(
-            connection, id=disk_id, env=settings.env, environ=settings.environ, limits=limits, wrap=settings.wrap
-        )
+            connection, id=disk_id, env=settings.env, environ=settings.environ, limits=limits, wrap=settings.wrap,
+            probed=lambda caps: probed_caps(local, disk_id, caps),
+        )  # fmt: skip
 
     def connect(info: DiskInfo) -> None:
         connection = _connection(settings, config, identity, info, secrets)

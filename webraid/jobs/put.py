@@ -57,6 +57,7 @@ class PutResult:
     others: int = 0
     files: int = 0
     bytes: int = 0
+    read: int = 0
     added: int = 0
     packed: int = 0
     stored: int = 0
@@ -245,6 +246,7 @@ class _Put:
                     chunk = chunk_id(root_id, view)
                     ids.append(chunk)
                     size += len(view)
+                    self.result.read += len(view)
                     self._progress(size)
                     if not self._reuse(chunk):
                         self.packer.add(chunk, bytes(view))

@@ -1,4 +1,4 @@
-"""One writing run: its pins, its table packs, its commit.  The order of the steps is format.md's; see docs/spec."""
+"""One writing run: its pins, its table packs, its commit.  The order of the steps is that of docs/spec/protocol.md."""
 
 from __future__ import annotations
 

@@ -138,13 +138,23 @@ class Table:
         marker = answer.marker
         return marker is not None and marker.pool == self.identity.pool and marker.disk == disk
 
+    def _strange(self, answer: Survey) -> Verdict:
+        """What a disk without this disk's marker is: damaged, another one, or nothing at all."""
+        marker = answer.marker
+        if marker is None:
+            return Verdict.CORRUPT if answer.problem else Verdict.EMPTY
+        if marker.disk not in self.state.disks and answer.names & self.book.names.keys():
+            answer.problem = "its marker is damaged"
+            return Verdict.CORRUPT
+        return Verdict.FOREIGN
+
     def _judge(self, view: View, answers: Mapping[bytes, Survey], liars: Mapping[bytes, str]) -> None:
         for disk in self.state.members():
             answer = answers.get(disk.id)
             if answer is None:
                 view.verdicts[disk.id] = Comparison(Verdict.SILENT)
             elif not self._ours(disk.id, answer):
-                verdict = Verdict.CORRUPT if answer.problem else Verdict.FOREIGN if answer.marker else Verdict.EMPTY
+                verdict = self._strange(answer)
                 view.verdicts[disk.id] = Comparison(verdict, tuple(sorted(self.book.names)))
                 emptied = "it is empty: is the drive mounted? was the account closed?"
                 view.notes[disk.id] = answer.problem or ("it is another disk" if answer.marker else emptied)

@@ -43,6 +43,8 @@ class Summaries(Canvas):
         free = f", {show_size(added.free)} free" if added.free is not None else ""
         self.line(f"Disk {added.name} ({added.kind}, domain {added.domain}{free}) has joined:", style=GOOD)
         self.line(verdict.of_added(added))
+        for note in added.notes:
+            self.line(f"Note: {note}.", style=WARN)
 
     def put(self, result: PutResult, flows: Sequence[Traffic]) -> None:
         """A snapshot."""
@@ -53,7 +55,7 @@ class Summaries(Canvas):
         new, changed, same = result.files_new, result.files_changed, result.files_unmodified
         rows = [
             ("files", f"{new:,} new, {changed:,} changed, {same:,} unmodified; {many(result.dirs, 'folder')}{others}"),
-            ("read", f"{show_size(result.bytes)}, {rate(result.bytes, result.seconds)}"),
+            ("read", f"{show_size(result.read)} of {show_size(result.bytes)}, {rate(result.read, result.seconds)}"),
             ("added", f"{show_size(result.added)}, packed into {show_size(result.packed)}"),
             ("stored", f"{show_size(result.stored)} on all disks together"),
         ]
@@ -101,7 +103,7 @@ class Summaries(Canvas):
         for alarm in result.alarms:
             self.line(f"ALARM: {alarm}", style=BAD)
         self.pairs([
-            ("snapshots", f"{result.snapshots:,} walked, {many(result.entries, 'chunk')} accounted for"),
+            ("snapshots", f"{result.snapshots:,} walked, {many(result.chunks, 'chunk')} accounted for"),
             ("read", f"{show_size(sum(disk.bytes_read for disk in result.disks))} in {duration(result.seconds)}"),
         ])  # fmt: skip
         if self.verbose:
