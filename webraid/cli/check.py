@@ -43,7 +43,8 @@ def check(
         with call.job("check", pool):
             result = pool.check(read_data=read_data, sample=share)
         flows = traffic(pool)
-    call.show(lambda: documents.check(result, flows), lambda screen: screen.checked(result, flows))
+    tell = call.show if result.exit_code else call.summary  # -q hides what went as it should, nothing else
+    tell(lambda: documents.check(result, flows), lambda screen: screen.checked(result, flows))
     return result.exit_code
 
 

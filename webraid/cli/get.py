@@ -59,7 +59,8 @@ def get(
             snapshot, paths = sort_words(pool, words or [])
             result = pool.get(snapshot, paths, to=target, overwrite=overwrite, numeric_ids=numeric_ids)
         flows = traffic(pool)
-    call.summary(lambda: documents.got(result, flows), lambda screen: screen.got(result, flows))
+    tell = call.show if result.exit_code else call.summary  # -q hides what went as it should, nothing else
+    tell(lambda: documents.got(result, flows), lambda screen: screen.got(result, flows))
     return result.exit_code
 
 

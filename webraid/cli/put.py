@@ -41,5 +41,6 @@ def put(
         with call.job("put", pool):
             result = pool.put(paths, level=level, tags=tags, one_file_system=one_file_system)
         flows = traffic(pool)
-    call.summary(lambda: documents.put(result, flows), lambda screen: screen.put(result, flows))
+    tell = call.show if result.exit_code else call.summary  # -q hides what went as it should, nothing else
+    tell(lambda: documents.put(result, flows), lambda screen: screen.put(result, flows))
     return result.exit_code
