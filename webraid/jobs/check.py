@@ -22,6 +22,7 @@ from webraid.table.gather import gather
 from webraid.table.log import Verdict
 from webraid.table.tree import walk
 
+LOG_SAMPLE = 16  # records read at least, and at a time
 IN_FLIGHT = 4  # shards read at a time from one disk
 
 
@@ -114,6 +115,8 @@ def check(ctx: Context, *, read_data: bool = False, sample: float | None = None)
         worker.finish()
         ctx.event(Progress(done, sum(disk.bytes_read for disk in result.disks)))
     ctx.note_findings()
+    lying = {disk.name for disk in result.disks if disk.corrupt} - {alarm.partition(":")[0] for alarm in result.alarms}
+    result.alarms += [f"{name}: serves damaged data" for name in sorted(lying)]
     _check_trees(ctx, result)
     usable = {disk: domain for disk, domain in ctx.domains().items() if disk in ctx.table.usable()}
     safe = margin(ctx, usable)
@@ -180,6 +183,7 @@ def _check_disk(
     )  # fmt: skip
     for error in errors.values():
         raise error
+    _check_log(ctx, disk, report, share)
     there = {stored.name: stored for stored in listing[disk]}
     report.listed = len(there)
     to_read = []
@@ -197,6 +201,21 @@ def _check_disk(
     if expected and not to_read:
         to_read.append(ctx.env.rng.choice(expected))
     _read(ctx, disk, to_read, report)
+
+
+def _check_log(ctx: Context, disk: bytes, report: DiskCheck, share: float) -> None:
+    """Read the disk's copies of the log's records: all where reading is free, else a sample."""
+    names = sorted(ctx.table.book.names)
+    if not ctx.disks[disk].caps.egress_free:
+        names = ctx.env.rng.sample(names, min(len(names), max(LOG_SAMPLE, int(share * len(names)))))
+    for start in range(0, len(names), LOG_SAMPLE):
+        futures = {name: ctx.disks[disk].get(name) for name in names[start : start + LOG_SAMPLE]}
+        answers, _ = gather(futures, ctx.env, enough=lambda _: False, patience=ctx.config.limits.patience * 4)
+        for name, data in answers.items():
+            report.read += 1
+            report.bytes_read += len(data)
+            if hashlib.sha256(data).digest() != ctx.table.book.names[name].digest:
+                report.corrupt += 1
 
 
 def _listed_well(item: Expected, stored: Stored, report: DiskCheck) -> bool:

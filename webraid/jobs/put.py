@@ -110,7 +110,8 @@ class _Put:
         ctx.table.require_quorum()
         spec = self._spec()
         load_index(ctx)
-        result.alarms = [ctx.disk_name(disk) for disk in view.alarms()] + spot_check(ctx)
+        liars = spot_check(ctx) + [ctx.disk_name(disk) for disk in ctx.index.liars()]
+        result.alarms = sorted({ctx.disk_name(disk) for disk in view.alarms()} | set(liars))
         run, left = new_run(ctx), settle(ctx)
         run.reuses |= set(left.packs)
         if left.packs:

@@ -171,6 +171,10 @@ class LocalIndex:
         with self.db.transaction() as tx:
             tx.execute("DELETE FROM bad WHERE pack=? AND idx=? AND disk=?", (pack, index, disk))
 
+    def liars(self) -> set[bytes]:
+        """Disks with shards that were found to be damaged and are not repaired yet."""
+        return {row[0] for row in self.db.rows("SELECT DISTINCT disk FROM bad WHERE problem='corrupt'")}
+
     def bad(self) -> dict[bytes, set[tuple[int, bytes]]]:
         """Pack -> (index, disk) of the shards that do not count."""
         result: dict[bytes, set[tuple[int, bytes]]] = {}

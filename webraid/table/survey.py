@@ -54,19 +54,22 @@ def digest_of(data: bytes) -> Digest:
     return Digest(hashlib.sha256(data).hexdigest(), hashlib.md5(data, usedforsecurity=False).hexdigest())
 
 
+Pick = Callable[[set[str]], set[str]]
+
+
 @dataclass(slots=True)
 class Survey:
     """What one disk answered.  ``marker``: None when there is none.  ``problem``: why nothing it says can be used.
-    ``spot``: name and bytes of a record that was read back to see whether the disk still serves what it was given."""
+    ``spots``: records read back, by name, to see whether the disk still serves what it was given."""
 
     marker: Marker | None
     names: set[str] = field(default_factory=set)
     hints: set[str] = field(default_factory=set)
-    spot: tuple[str, bytes] | None = None
+    spots: dict[str, bytes] = field(default_factory=dict)
     problem: str = ""
 
 
-def _survey(backend: Backend, spot: bool, devices: Iterable[bytes]) -> Survey:
+def _survey(backend: Backend, pick: Pick, devices: Iterable[bytes]) -> Survey:
     try:
         answer = Survey(read_marker(backend.get(MARKER)))
     except ObjectNotFound:
@@ -76,9 +79,7 @@ def _survey(backend: Backend, spot: bool, devices: Iterable[bytes]) -> Survey:
         return Survey(None, problem=str(error))
     answer.names = {stored.name for stored in backend.list(LOG) if is_name(stored.name)}
     answer.hints = {name for device in devices if is_name(name := _hint(backend, device))} - answer.names
-    if spot and answer.names:
-        name = max(answer.names)
-        answer.spot = name, backend.get(name)
+    answer.spots = {name: backend.get(name) for name in pick(answer.names)}
     return answer
 
 
@@ -90,19 +91,24 @@ def _hint(backend: Backend, device: bytes) -> str:
         return ""
 
 
-def _asking(spot: bool, devices: tuple[bytes, ...]) -> Callable[[Backend], Survey]:
-    return lambda backend: _survey(backend, spot, devices)
+def _asking(pick: Pick, devices: tuple[bytes, ...]) -> Callable[[Backend], Survey]:
+    return lambda backend: _survey(backend, pick, devices)
 
 
 def survey(
     disks: Iterable[Disk], env: Env, *, book: LogBook, need: int, patience: float, spot: bool
 ) -> tuple[dict[bytes, Survey], dict[bytes, BackendError]]:
     """Ask all disks in parallel.  ``need``: answers after which late disks get only a little more time."""
+
+    def pick(names: set[str]) -> set[str]:
+        """The first record, which is as old as the disk, and any other one."""
+        return {min(names), env.rng.choice(sorted(names))} if spot and names else set()
+
     lagging = {disk.id: disk.caps.list_consistency == "eventual" for disk in disks}
     futures: dict[bytes, Future[Survey]] = {}
     for disk in disks:
         devices = tuple(book.logs) if lagging[disk.id] else ()
-        futures[disk.id] = disk.call(_asking(spot, devices))
+        futures[disk.id] = disk.call(_asking(pick, devices))
     return gather(futures, env, enough=lambda answers: len(answers) >= need, patience=patience)
 
 

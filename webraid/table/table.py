@@ -128,7 +128,7 @@ class Table:
             tried = set(wanted)
             wanted = {name: list(good) for name in self.book.wanted() if name not in tried}
         for disk, answer in good.items():
-            if answer.spot is not None and _spoiled(*answer.spot):
+            if any(_spoiled(name, blob) for name, blob in answer.spots.items()):
                 fetcher.liars[disk] = "a record read back is not what was stored"
         self._keep((self.book.names[name], blob) for name, blob in fetcher.blobs.items())
         self._refold()
