@@ -1,7 +1,7 @@
 """One job through the Python API, in a process of its own: python -m bench.once JOB ARGUMENT ...
 
 Prints one JSON line: ``seconds`` of the job (opening the pool included, the interpreter's start and imports not),
-``first``: seconds until the first content was there, and what came of it.
+``first``: seconds until a get had its first content, and what came of it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main(job: str, argument: str) -> int:
     first = First(began)
     with open_pool(on_event=first) as pool:
         told = {"put": put, "get": get, "cat": cat}[job](pool, argument)
-    print(json.dumps({"seconds": time.monotonic() - began, "first": first.seconds, **told}))
+    print(json.dumps({"seconds": time.monotonic() - began, "first": first.seconds if job == "get" else None, **told}))
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from bench.process import Run
 
 MIB = 1 << 20
+OURS = "webraid"
 
 
 def say(text: str) -> None:
@@ -92,10 +93,10 @@ class Rows:
         return self._rows[key]
 
     def all(self) -> list[Row]:
-        """Rows that have a figure, cases together."""
-        order = {case: at for at, case in enumerate(dict.fromkeys((row.part, row.case) for row in self._rows.values()))}
+        """Rows that have a figure: cases in the order they first came, ours before the others."""
+        cases = list(dict.fromkeys((row.part, row.case) for row in self._rows.values()))
         filled = [row for row in self._rows.values() if row.seconds]
-        return sorted(filled, key=lambda row: order[row.part, row.case])
+        return sorted(filled, key=lambda row: (cases.index((row.part, row.case)), row.who != OURS, row.who))
 
     def ratio(self, row: Row, peer: str) -> float | None:
         """How many times as fast as the peer, process start included."""

@@ -85,6 +85,8 @@ class Reader:
         state = fold(records.values())
         found = Found(state, {}, {shot.id: shot for shot in state.shots}, problems)
         joined = {info.id: info.domain for info in state.joined()}
+        if not joined:  # the first disk is being filled: records come in any order, and nothing counts yet
+            problems[:] = [problem for problem in problems if not problem.startswith("gap")]
         disks = {disk: by_disk[disk] for disk in joined if disk in by_disk}
         index = self._index(state, disks, joined, found)
         for shot in state.shots:

@@ -16,7 +16,7 @@ from tests.crash.world import PASSPHRASE, Steps, World, stepping
 from webraid.errors import ConfigError, NotAPool
 from webraid.pool import open_pool, recover_pool
 
-MUTABLE = ("pool", "hint/")  # the marker is written anew where a place was claimed but never announced
+MUTABLE = ("pool", "hint/", "scratch/")  # the marker is written anew where a place was claimed but never announced
 
 
 @dataclass(frozen=True)

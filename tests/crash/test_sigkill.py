@@ -91,7 +91,7 @@ def test_a_put_killed_by_the_kernel_at_any_moment_loses_nothing(tmp_path: Path) 
     killed = 0
     for _ in range(KILLS):
         change(source, rng)
-        said = put_and_kill(tmp_path, source, rng.uniform(0.0, 0.25))
+        said = put_and_kill(tmp_path, source, rng.uniform(0.0, 0.08))
         killed += "done" not in said
         found = read(tmp_path)
         for shot, files in acknowledged.items():

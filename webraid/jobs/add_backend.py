@@ -22,6 +22,7 @@ from webraid.table.fold import DiskInfo
 from webraid.table.records import AddDisk, Joined
 from webraid.table.survey import MARKER, digest_of, marker, read_marker
 
+SCRATCH = "scratch/"  # where the account is tried out; gone again when the disk joins
 ADDING = "adding"  # key of the local cache: the disk that is being added
 
 
@@ -134,7 +135,9 @@ def _claim(ctx: Context, disk: Disk, *, mine: bool) -> _Claimed:
     def work(backend: Backend) -> _Claimed:
         backend.prepare()
         _refuse_foreign(ctx, backend, disk, mine)
-        found = probe(backend, ctx.env, "scratch/")
+        for left in list(backend.list(SCRATCH)):  # of an add-backend that was interrupted
+            backend.delete(left.name, locator=left.locator)
+        found = probe(backend, ctx.env, f"{SCRATCH}{ctx.env.random(6).hex()}/")
         data = marker(ctx.pool, disk.id)
         backend.put(MARKER, data, digest=digest_of(data))
         return _Claimed(backend.usage(), found)
@@ -146,7 +149,7 @@ def _refuse_foreign(ctx: Context, backend: Backend, disk: Disk, mine: bool) -> N
     try:
         found = read_marker(backend.get(MARKER))
     except ObjectNotFound:
-        left = (stored.name for stored in backend.list("") if not stored.name.startswith("scratch/"))
+        left = (stored.name for stored in backend.list("") if not stored.name.startswith(SCRATCH))
         if mine or next(left, None) is None:
             return
         raise ConfigError(

@@ -102,7 +102,10 @@ def survey(
 
     def pick(names: set[str]) -> set[str]:
         """The first record, which is as old as the disk, and any other one."""
-        return {min(names), env.rng.choice(sorted(names))} if spot and names else set()
+        if not spot or len(names) < 2:
+            return names if spot else set()
+        first, *others = sorted(names)
+        return {first, env.rng.choice(others)}
 
     lagging = {disk.id: disk.caps.list_consistency == "eventual" for disk in disks}
     futures: dict[bytes, Future[Survey]] = {}
