@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from webraid.array.tolerance import pack_tolerance
 from webraid.codec.chunker import chunk_id
+from webraid.codec.footer import FOOTER, parse_footer
 from webraid.codec.keys import Opened, open_slot
 from webraid.codec.layout import join_pack, shard_sizes
-from webraid.codec.footer import FOOTER, parse_footer
 from webraid.codec.pack import open_chunk, read_directory
 from webraid.codec.parity import coder
 from webraid.codec.records import parse_name
@@ -22,13 +22,13 @@ from webraid.errors import WrongPassphrase
 from webraid.model import Code, Geometry, Home, Pack, PackKind, shard_name
 from webraid.table.fold import Record, Shot, State, fold
 from webraid.table.index import Index, decode_segment
-from webraid.table.records import Commit
 from webraid.table.survey import read_marker
 from webraid.table.tree import walk
 from webraid.table.verify import Verifier
 
 Objects = Mapping[str, Mapping[str, bytes]]
 __all__ = ["Found", "Reader"]
+
 
 @dataclass
 class Found:
@@ -136,9 +136,7 @@ class Reader:
             self._weigh(pack, index, disks, joined, found)
         return index
 
-    def _take_in(
-        self, segment: bytes, index: Index, disks: Mapping[bytes, Mapping[str, bytes]], found: Found
-    ) -> None:
+    def _take_in(self, segment: bytes, index: Index, disks: Mapping[bytes, Mapping[str, bytes]], found: Found) -> None:
         try:
             plain = self._chunk(segment, index, disks)
         except AssertionError as error:

@@ -22,8 +22,8 @@ import pytest
 from tests.crash.localwrites import local_writes
 from webraid import pool as webraid
 from webraid.array import layout as array_layout
-from webraid.backend.base import Backend
 from webraid.backend import registry
+from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
 from webraid.backend.memory import Memory, Store
 from webraid.backend.wrapper import Call, Op, Wrapper

@@ -137,7 +137,10 @@ class Protocol:
                 first = "look again" if self.looks_before_publishing else "prepare"
                 yield "writer re-uses", s._replace(writer=Process(first, none, 0, 0))
             else:
-                yield "writer uploads", s._replace(objects=s.objects | 1 << new, writer=Process("prepare", none, 0, new))
+                yield (
+                    "writer uploads",
+                    s._replace(objects=s.objects | 1 << new, writer=Process("prepare", none, 0, new)),
+                )
         elif who.seen & CONDEMN_0:
             then = "commit" if self.reuses_names else "prepare"
             yield "writer uploads anew", s._replace(objects=s.objects | 1 << new, writer=Process(then, none, 0, new))

@@ -1,6 +1,6 @@
 """Evicting a device that may be alive: INTENT (W), read its log (R), FINAL, with its commit or without (W).
 
-The device: COMMIT (W), read (R), acknowledge only if no INTENT was seen.  An acknowledged commit must be in every FINAL.
+The device: COMMIT (W), read (R), acknowledge only if no INTENT was seen.  What was acknowledged is in every FINAL.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ class Eviction:
             for disk in range(self.n):
                 if s.alive[disk]:
                     gone = (*s.alive[:disk], 0, *s.alive[disk + 1 :])
-                    yield f"disk {disk} is lost", s._replace(
-                        alive=gone, records=(*s.records[:disk], 0, *s.records[disk + 1 :])
+                    yield (
+                        f"disk {disk} is lost",
+                        s._replace(alive=gone, records=(*s.records[:disk], 0, *s.records[disk + 1 :])),
                     )
         for what, records, then in self._process(s, s.device):
             yield f"device: {what}", s._replace(records=records, device=then)

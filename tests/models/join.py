@@ -76,7 +76,9 @@ class Joining:
             for what, disks, then in steps:
                 yield f"{i}: {what}", State(disks, (*s.processes[:i], then, *s.processes[i + 1 :]))
 
-    def _sends(self, s: State, who: Process, targets: list[int], records: int) -> Iterator[tuple[str, tuple[int, ...], Process]]:
+    def _sends(
+        self, s: State, who: Process, targets: list[int], records: int
+    ) -> Iterator[tuple[str, tuple[int, ...], Process]]:
         for disk in targets:
             if disk not in who.asked:
                 disks = (*s.disks[:disk], s.disks[disk] | records, *s.disks[disk + 1 :])
