@@ -202,7 +202,7 @@ def _apply(state: State, record: Record, op: AnyOp) -> None:
         case Genesis():
             if not state.owner:
                 state.name, state.level, state.owner = op.name, op.level, op.owner
-        case Enroll():
+        case Enroll() if record.seq == 1:  # the only one that was held to the owner's certificate
             state.devices.setdefault(record.device, Device(record.device, op.name, op.rights))
         case AddDisk() | Joined() | RemoveDisk():
             _membership(state, op)

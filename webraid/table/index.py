@@ -14,9 +14,10 @@ import msgspec
 
 from webraid.codec.pack import ChunkKind, Place
 from webraid.entry import CHUNK_ID
-from webraid.errors import SealBroken
+from webraid.errors import ConfigError, SealBroken
 from webraid.model import Code, Geometry, Home, Pack, PackKind
 
+FORMAT = 1
 SEGMENT_CHUNKS = 1 << 16  # chunks a segment, about 3 MiB
 MERGE_ABOVE = 15  # more segments than this are merged
 
@@ -94,7 +95,7 @@ def _encode(index: Index) -> bytes:
     places = [place for _, _, place in rows]
     return msgspec.msgpack.encode(
         _Segment(
-            1,
+            FORMAT,
             disks,
             _Packs(
                 [pack.id for pack in packs],
@@ -128,8 +129,10 @@ def decode_segment(data: bytes) -> Index:
     """The index in ``data``; raises SealBroken when it does not fit the format."""
     try:
         segment = _decoder.decode(data)
+        if segment.format != FORMAT:
+            raise SealBroken(f"an index segment has format {segment.format}, and {FORMAT} is known here")
         return _index(segment)
-    except (msgspec.MsgspecError, IndexError, ValueError) as error:
+    except (msgspec.MsgspecError, ConfigError, IndexError, ValueError) as error:
         raise SealBroken(f"an index segment does not follow the format: {error}") from error
 
 

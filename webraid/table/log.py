@@ -81,8 +81,8 @@ class LogBook:
         return [
             f"{device.hex()}/{seq}"
             for device, log in self.logs.items()
-            for seq in range(1, max(log) + 1)
-            if seq not in log
+            for seq in range(1, max(log))
+            if seq not in log or any(after.prev not in log[seq] for after in log.get(seq + 1, {}).values())
         ]
 
     def wanted(self) -> list[str]:
@@ -90,8 +90,9 @@ class LogBook:
         names = []
         for log in self.logs.values():
             for seq, branch in log.items():
-                if seq > 1 and seq - 1 not in log:
-                    names += [record_name(rec.device, seq - 1, rec.prev) for rec in branch.values()]
+                before = log.get(seq - 1, {})
+                lost = [rec for rec in branch.values() if seq > 1 and rec.prev not in before]
+                names += [record_name(rec.device, seq - 1, rec.prev) for rec in lost]
         return names
 
 

@@ -181,7 +181,7 @@ def decode_body(data: bytes) -> Body:
     """The body in ``data``; raises SealBroken when it does not fit the format."""
     try:
         return _decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise SealBroken(f"a log record does not follow the format: {error}") from error
 
 

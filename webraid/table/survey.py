@@ -22,6 +22,7 @@ from webraid.table.verify import Verifier
 MARKER = "pool"
 LOG = "log/"
 HINT = "hint/"
+SPOTS = 8  # first records read back, at most
 LIES = 20  # damaged records after which a disk is not asked for more
 AT_ONCE = 500  # records asked for at a time
 
@@ -101,11 +102,10 @@ def survey(
     """Ask all disks in parallel.  ``need``: answers after which late disks get only a little more time."""
 
     def pick(names: set[str]) -> set[str]:
-        """The first record, which is as old as the disk, and any other one."""
-        if not spot or len(names) < 2:
-            return names if spot else set()
-        first, *others = sorted(names)
-        return {first, env.rng.choice(others)}
+        """Each device's first record, of which one is as old as the disk, and any other one."""
+        firsts = {name for name in sorted(names) if parse_name(name)[1] == 1} if spot else set()
+        others = sorted(names - firsts) if spot else []
+        return {*sorted(firsts)[:SPOTS], *([env.rng.choice(others)] if others else [])}
 
     lagging = {disk.id: disk.caps.list_consistency == "eventual" for disk in disks}
     futures: dict[bytes, Future[Survey]] = {}

@@ -123,9 +123,10 @@ class Table:
             for name in (*answer.names, *answer.hints):
                 if name not in self.book.names:
                     wanted.setdefault(name, []).append(disk)
+        tried: set[str] = set()
         while wanted:
             fetcher.fetch(wanted, self.book)
-            tried = set(wanted)
+            tried |= wanted.keys()
             wanted = {name: list(good) for name in self.book.wanted() if name not in tried}
         for disk, answer in good.items():
             if any(_spoiled(name, blob) for name, blob in answer.spots.items()):

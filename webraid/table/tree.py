@@ -174,7 +174,7 @@ _NOTHING = _Extra()
 def _decode(data: bytes) -> _Leaf | _Inner:
     try:
         return _decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise SealBroken(f"a tree page does not follow the format: {error}") from error
 
 

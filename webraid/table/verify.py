@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from webraid.codec.keys import DeviceKey, Root
-from webraid.codec.records import open_record, parse_name, unverified_body
+from webraid.codec.records import open_record, parse_name, peek, unverified_body
 from webraid.codec.sign import verify
 from webraid.errors import SignatureInvalid
 from webraid.table.fold import Record
@@ -32,14 +32,14 @@ class Verifier:
         device, seq, short = parse_name(name)
         if hashlib.sha256(blob).hexdigest()[:16] != short:
             raise SignatureInvalid("a log record does not have the hash that its name tells")
-        if device not in self._public:
-            if seq != 1:
-                raise SignatureInvalid("a log record's device is not known yet")
-            self._enroll(device, blob)
-        opened = open_record(blob, self._root.meta, self._pool, self._public.__getitem__)
-        header = opened.header
+        header = peek(blob)
         if (header.device, header.seq) != (device, seq):
             raise SignatureInvalid("a log record lies under another record's name")
+        if seq == 1:  # each first record is held to the owner's certificate, also where a device wrote two
+            self._enroll(device, blob)
+        elif device not in self._public:
+            raise SignatureInvalid("a log record's device is not known yet")
+        opened = open_record(blob, self._root.meta, self._pool, self._public.__getitem__)
         return Record(device, seq, opened.digest, header.prev, header.time_ms, decode_body(opened.body))
 
     def _enroll(self, device: bytes, blob: bytes) -> None:

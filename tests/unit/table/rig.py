@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import msgspec
+
 from webraid.backend.base import Caps
 from webraid.backend.disk import Disk
-from webraid.backend.faulty import Faults
+from webraid.backend.faulty import Faults, Faulty, Past
 from webraid.backend.memory import CAPS, Memory, Store
 from webraid.backend.retrying import RetryPolicy
 from webraid.codec.keys import DeviceKey, Root, new_device, new_owner, new_root
@@ -98,7 +100,7 @@ def name_of(record: Record) -> str:
 
 @dataclass
 class World:
-    """``count`` memory disks; every machine reaches them through Disks of its own."""
+    """``count`` memory disks; each machine reaches them through Disks of its own and sees the same listings."""
 
     path: Path
     count: int = 3
@@ -114,6 +116,7 @@ class World:
         self.ids = [bytes([65 + i]) * 8 for i in range(self.count)]
         self.stores = [Store() for _ in self.ids]
         self.faults = [Faults(i) for i in range(self.count)]
+        self.pasts = [Past() for _ in self.ids]
         self.caps_of = [self.caps] * self.count
         for disk, store in zip(self.ids, self.stores, strict=True):
             store.put("pool", marker(POOL, disk))
@@ -122,14 +125,13 @@ class World:
         """Fresh Disks on the same places."""
         made = {}
         for i, disk in enumerate(self.ids):
-            opener = self.faults[i].opener(self._opener(i))
             policy = RetryPolicy(attempts=1)
-            made[disk] = Disk(f"d{i}", opener, env=self.env, id=disk, caps=self.caps_of[i], retry=policy)
+            made[disk] = Disk(f"d{i}", self._opener(i), env=self.env, id=disk, caps=self.caps_of[i], retry=policy)
         self.opened += made.values()
         return made
 
     def _opener(self, i: int):
-        return lambda: Memory(self.stores[i], self.caps_of[i])
+        return lambda: Faulty(Memory(self.stores[i], self.caps_of[i]), self.faults[i], self.pasts[i])
 
     def machine(self, name: str, key: DeviceKey, cache: str = "cache") -> Table:
         """The table as this machine has it; its files stay between calls.  ``cache``: another one is another file."""
@@ -149,6 +151,8 @@ class World:
         table.append(*[AddDisk(disk=d, name=n, kind="memory", domain=n, identity="") for d, n in names.items()])
         table.view.verdicts.update({disk: Comparison(Verdict.BEHIND) for disk in self.ids})
         table.append(*[Joined(disk=disk) for disk in self.ids])
+        said = [{"op": "joined", "disk": disk, "settled": True} for disk in self.ids]
+        table.append(*msgspec.convert(said, list[Joined]))
         table.flush(1.0)
         return table
 

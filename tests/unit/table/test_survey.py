@@ -236,6 +236,18 @@ def test_certificates_are_fetched_before_what_they_certify(worlds: Worlds) -> No
     assert len(book.names) == 8 and not got.liars
 
 
+def test_a_certificate_that_only_one_disk_has_lets_all_records_in_wherever_they_are(worlds: Worlds) -> None:
+    world = worlds(count=2)
+    alice = writer()
+    for _ in range(6):
+        alice.write()
+    everywhere(world, alice.made[:1], but={0})
+    everywhere(world, alice.made[1:], but={1})
+    book = LogBook()
+    fetcher(world).fetch(wanted(world, alice), book)
+    assert set(book.names) == {name for name, _ in alice.made}
+
+
 def test_records_whose_certificate_nobody_serves_say_nothing_about_the_disk(worlds: Worlds) -> None:
     world = worlds(count=1)
     alice = writer()
