@@ -89,6 +89,7 @@ def test_a_put_killed_by_the_kernel_at_any_moment_loses_nothing(tmp_path: Path) 
             pool.add_backend("local", disk, {"path": str(tmp_path / disk)})
     acknowledged: dict[bytes, dict[bytes, bytes | None]] = {}
     killed = 0
+    tried: list[dict[bytes, bytes | None]] = []
     for _ in range(KILLS):
         change(source, rng)
         said = put_and_kill(tmp_path, source, rng.uniform(0.0, 0.08))
@@ -98,7 +99,8 @@ def test_a_put_killed_by_the_kernel_at_any_moment_loses_nothing(tmp_path: Path) 
             assert found.snapshots[shot] == files
         now = {b"home": None, **{b"home/" + path.name.encode(): path.read_bytes() for path in source.iterdir()}}
         new = [files for shot, files in found.snapshots.items() if shot not in acknowledged]
-        assert new in ([], [now])
+        tried.append(now)  # a commit that only this machine had is carried through by the next run: then it is older
+        assert all(files in tried for files in new)
         acknowledged |= found.snapshots  # whatever is visible now stays for ever
     assert killed, "no process was killed in time"
     with open_pool(machine(tmp_path)) as pool:
