@@ -88,6 +88,10 @@ class Places:
         """The disks' secrets, mode 0600, beside the config file."""
         return self.config.with_name("secrets.toml")
 
+    def plugin(self, kind: str) -> Path:
+        """What the disks of a kind keep in files of their own, mode 0700."""
+        return self.config.with_name("plugins") / kind
+
     @property
     def database(self) -> Path:
         """The local cache."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from webraid import config
 from webraid.env import Env
 from webraid.jobs import events
-from webraid.jobs.context import Context, Settings, open_context
+from webraid.jobs.context import Context, open_context
+from webraid.jobs.settings import Settings
 
 if TYPE_CHECKING:  # jobs are imported when they run: starting up stays quick
     from webraid.backend.conformance import Result

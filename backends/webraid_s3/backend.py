@@ -10,8 +10,10 @@ from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from webraid.backend.base import Backend, Bytes, Caps, Digest, ErrorTable, map_error
-from webraid.errors import BackendError, Misconfigured, ObjectNotFound, ProtocolError, Unavailable, WebRAIDError
+from webraid.backend import ranges
+from webraid.backend.base import Backend, Bytes, Caps, Digest, ErrorTable
+from webraid.backend.mapping import mapped
+from webraid.errors import BackendError, Misconfigured, ObjectNotFound, ProtocolError, Unavailable
 from webraid.model import Stored, Usage
 from webraid_s3.client import make_client
 from webraid_s3.codes import CODES
@@ -19,7 +21,6 @@ from webraid_s3.errors import ERRORS
 from webraid_s3.options import S3Options
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _SURE_OF_ABSENCE = ("NoSuchKey", "NoSuchVersion")
 
 
@@ -67,7 +68,7 @@ class S3Backend(Backend):
     def connect(cls, options: S3Options, secrets: Mapping[str, str]) -> S3Backend:
         """Raises BackendError, and PluginMissing where boto3 is not installed."""
         options = options.with_secrets(secrets)
-        with _mapped():
+        with mapped(ERRORS):
             return cls(options, make_client(options))
 
     @classmethod
@@ -117,22 +118,18 @@ class S3Backend(Backend):
         return replace(stored, hashes=self._hashes(told))
 
     def get(self, name: str, *, locator: str = "", offset: int = 0, size: int | None = None) -> bytes:
-        if offset < 0 or (size is not None and size < 0):
-            raise ProtocolError("a range cannot be negative", key=name)
-        if size == 0 or (size is None and offset):  # HTTP knows no empty range, and none that may be empty
-            total = self.stat(name).size
-            size = total - offset if size is None else size
-            if offset + size > total or size < 0:
-                raise ProtocolError(f"the range begins at {offset}, the object has {total} bytes", key=name)
-            if not size:
-                return b""
-        wanted = {} if size is None else {"Range": f"bytes={offset}-{offset + size - 1}"}
-        answer = self._call("get_object", name, **wanted)
+        size = ranges.settled(name, offset, size, lambda: self.stat(name).size)
+        if size == 0:
+            return b""
+        answer = self._call("get_object", name, **ranges.header(offset, size))
         body = answer["Body"]
-        with _mapped(name), contextlib.closing(body):
+        with mapped(ERRORS, name), contextlib.closing(body):
             length = _length(answer, name)
             count = length if size is None else size
-            begin = _begin(answer, length, offset, size, name)
+            begin = ranges.begin(
+                name, offset, size, status=answer["ResponseMetadata"]["HTTPStatusCode"],
+                content_range=answer.get("ContentRange") or "", length=length,
+            )  # fmt: skip
             data: bytes = body.read() if count == length else body.read(begin + count)[begin:]
         if len(data) != count:
             raise Unavailable(f"{len(data)} of {count} bytes came", key=name)
@@ -145,7 +142,7 @@ class S3Backend(Backend):
 
     def list(self, prefix: str) -> Iterator[Stored]:
         start, before = self._prefix + prefix, ""
-        with _mapped(prefix):
+        with mapped(ERRORS, prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=start):
                 _check_listing(page, prefix)
                 for entry in page.get("Contents", ()):
@@ -180,7 +177,7 @@ class S3Backend(Backend):
         if name:
             arguments["Key"] = self._prefix + name
         try:
-            with _mapped(name):
+            with mapped(ERRORS, name):
                 answer: dict[str, Any] = getattr(self._client, operation)(Bucket=self._bucket, **arguments)
                 return answer
         except ObjectNotFound as error:
@@ -194,7 +191,7 @@ class S3Backend(Backend):
     def _check_bucket(self) -> None:
         """A bare 404, all that HEAD ever gives, may mean the bucket: what is lost then is the disk, not an object."""
         try:
-            with _mapped():
+            with mapped(ERRORS):
                 self._client.head_bucket(Bucket=self._bucket)
         except ObjectNotFound:
             cls, sentence, hint = CODES["NoSuchBucket"]
@@ -220,20 +217,6 @@ class S3Backend(Backend):
         return (("md5", md5),) if md5 and self._etag_is_md5 is not False else ()
 
 
-@contextlib.contextmanager
-def _mapped(name: str = "") -> Iterator[None]:
-    """What the table knows comes out as a BackendError about ``name``."""
-    try:
-        yield
-    except WebRAIDError:
-        raise
-    except tuple(ERRORS) as error:
-        found = map_error(ERRORS, error)
-        assert found is not None
-        found.key = name
-        raise found from error
-
-
 def _check_listing(page: Mapping[str, Any], prefix: str) -> None:
     """botocore takes any XML or HTML page for an empty listing; but silence is not absence."""
     if "IsTruncated" not in page and "Name" not in page:
@@ -254,25 +237,3 @@ def _length(answer: Mapping[str, Any], name: str) -> int:
     if length is None:
         raise ProtocolError("an answer without a length", key=name)
     return length
-
-
-def _begin(answer: Mapping[str, Any], length: int, offset: int, size: int | None, name: str) -> int:
-    """Where the wanted bytes begin in a body of ``length`` that is about to come.  Raises ProtocolError.
-
-    Some servers answer a range with 200: with the range in Content-Range, or with the whole object.
-    """
-    told = _CONTENT_RANGE.fullmatch(answer.get("ContentRange") or "")
-    if size is None:
-        if told:
-            raise ProtocolError("a part came where the whole was asked for", key=name)
-        return 0
-    if told:
-        if (int(told[1]), int(told[2])) == (offset, offset + size - 1) and length == size:
-            return 0
-        raise ProtocolError(f"{size} bytes from {offset} were asked for, the server has other ones", key=name)
-    if answer["ResponseMetadata"]["HTTPStatusCode"] == 206:
-        if length == size:
-            return 0
-    elif length >= offset + size:
-        return offset
-    raise ProtocolError(f"{size} bytes from {offset} were asked for, {length} came", key=name)

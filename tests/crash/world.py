@@ -33,7 +33,7 @@ from webraid.codec.keys import KdfParams
 from webraid.env import seeded
 from webraid.errors import Unavailable
 from webraid.jobs import connection
-from webraid.jobs.context import Settings
+from webraid.jobs.settings import Settings
 
 T = TypeVar("T")
 PASSPHRASE = "correct horse battery staple winter"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from webraid.backend.login import Dialogue, Login, Secrets
 from webraid.errors import BackendError
 from webraid.model import Stored, Usage
 
@@ -72,12 +73,23 @@ class Backend(ABC):
     @classmethod
     @abstractmethod
     def options_type(cls) -> type[Any]:
-        """A frozen dataclass: what [[disk]] may say.  Fields have metadata help= and secret=True/False."""
+        """A frozen dataclass: what [[disk]] may say.  Fields have metadata help=, secret=True/False and file=True where
+        a flag names a file whose content is meant (a key, a token)."""
 
     @classmethod
     @abstractmethod
     def connect(cls, options: Any, secrets: Mapping[str, str]) -> Backend:
-        """A fresh instance for one thread.  Cheap: the first real request may come later.  Raises BackendError."""
+        """A fresh instance for one thread.  Cheap: the first real request may come later.  Raises BackendError.
+
+        ``secrets`` are Secrets (webraid.backend.login) where the pool opens the disk; see there for what that is good
+        for.  A plain mapping must do, too.
+        """
+
+    @classmethod
+    def login(cls, options: Any, secrets: Secrets, dialogue: Dialogue) -> Login:
+        """Get what is still missing to reach the account: called by add-backend, login and recover, also where nobody
+        can be asked.  Gives what is new; raises ConfigError, BackendError.  Kinds without a login need none."""
+        return Login()
 
     @classmethod
     @abstractmethod

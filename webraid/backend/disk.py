@@ -48,8 +48,8 @@ class Disk:
     single try is limited and counted.  While the breaker of ``health`` is open, jobs fail at once: with what opened it
     where only the user can mend it (a login), else with Unavailable.
 
-    ``caps``: what was given, else the ``caps`` of ``open_backend`` where it is a Backend class, else those of the first
-    instance opened; until then the cautious defaults of Caps.
+    ``caps``: what was given (a probe of this account found it), else those of the first instance opened; until then
+    ``guess``, what the kind says, or the ``caps`` of ``open_backend`` where it is a Backend class, or Caps' defaults.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Disk:
         id: bytes = b"",
         domain: str = "",
         caps: Caps | None = None,
+        guess: Caps | None = None,
         threads: int | None = None,
         retry: RetryPolicy | None = None,
         limits: Limits | None = None,
@@ -72,7 +73,8 @@ class Disk:
         self.meter = Meter()
         self._open_backend = open_backend
         self._env = env
-        self._caps: Caps | None = caps or getattr(open_backend, "caps", None)
+        self._caps = caps
+        self._guess: Caps = guess or getattr(open_backend, "caps", None) or Caps()
         self._threads = threads
         self._policy = retry or RetryPolicy()
         self._throttle = Throttle(limits or Limits(), env)
@@ -86,7 +88,7 @@ class Disk:
 
     @property
     def caps(self) -> Caps:
-        return self._caps or Caps()
+        return self._caps or self._guess
 
     @property
     def outstanding(self) -> int:

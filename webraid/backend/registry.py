@@ -73,7 +73,8 @@ def _requirement(point: EntryPoint) -> str:
 # ------------------------------------------------------------------------------------------------------------ options
 @dataclasses.dataclass(frozen=True, slots=True)
 class Option:
-    """One thing [[disk]] may say for a kind: the wizard asks for it, the docs list it.  ``type`` in human words."""
+    """One thing [[disk]] may say for a kind: the wizard asks for it, the docs list it.  ``type`` in human words.
+    ``file``: a flag names a file whose content is meant."""
 
     name: str
     type: str
@@ -81,6 +82,7 @@ class Option:
     required: bool
     secret: bool
     default: object = None
+    file: bool = False
 
 
 def options_of(kind_class: type[Backend]) -> tuple[Option, ...]:
@@ -97,7 +99,8 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Option:
         default = field.default_factory()
     required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     secret = bool(field.metadata.get("secret"))
-    return Option(field.name, _called(hint), str(field.metadata.get("help", "")), required, secret, default)
+    file = bool(field.metadata.get("file"))
+    return Option(field.name, _called(hint), str(field.metadata.get("help", "")), required, secret, default, file)
 
 
 def make_options(kind_class: type[Backend], given: Mapping[str, object]) -> tuple[Any, dict[str, str]]:

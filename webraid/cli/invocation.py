@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # everything heavy is imported when it is used: 'webraid --he
     from webraid.cli.jsonlines import Lines
     from webraid.cli.render import Screen
     from webraid.config import Places
-    from webraid.jobs.context import Settings
     from webraid.jobs.events import Event
+    from webraid.jobs.settings import Settings
     from webraid.pool import Pool
 
 

@@ -68,12 +68,17 @@ def add_backend(
     if ctx.table.state.joined():
         ctx.table.require_quorum()
     connection = Connection(
-        name=name, kind=kind, domain=section.domain, options=plain, secrets=secrets, capacity=capacity, reserve=reserve
+        name=name,
+        kind=kind,
+        domain=section.domain,
+        options=plain,
+        secrets=dict(secrets),
+        capacity=capacity,
+        reserve=reserve,
     )
     disk_id = info.id if info else ctx.env.random(8)
     disk = make_disk(
-        connection, id=disk_id, env=ctx.env, environ=ctx.settings.environ,
-        limits=limits_of(ctx.config, len(ctx.disks) + 1), wrap=ctx.settings.wrap,
+        connection, id=disk_id, settings=ctx.settings, limits=limits_of(ctx.config, len(ctx.disks) + 1)
     )  # fmt: skip
     try:
         claimed = _claim(ctx, disk, mine=info is not None)

@@ -1,9 +1,8 @@
-"""What probes found out about accounts, kept on this machine: caps more cautious than the kind's own."""
+"""What probes found out about accounts, kept on this machine: the caps of this very account, with their date."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 import msgspec
 
@@ -12,10 +11,10 @@ from webraid.backend.probe import Probe
 from webraid.table.local import Local
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    list_consistency: str
-    hashes: tuple[str, ...]
-    hashes_in_list: bool
+class Kept(msgspec.Struct, frozen=True):
+    """A probe's findings: ``latency`` in seconds, ``up`` and ``down`` in bytes a second, ``at`` since the epoch."""
+
+    caps: Caps
     latency: float
     up: float
     down: float
@@ -23,21 +22,27 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 def keep_caps(local: Local, disk: bytes, found: Probe) -> None:
-    """Remember a probe's findings with their date."""
-    caps = found.caps
-    kept = _Kept(caps.list_consistency, caps.hashes, caps.hashes_in_list, found.latency, found.up, found.down, found.at)
-    local.set(f"probe:{disk.hex()}", msgspec.msgpack.encode(kept))
+    """Remember a probe's findings."""
+    kept = Kept(found.caps, found.latency, found.up, found.down, found.at)
+    local.set(f"probed:{disk.hex()}", msgspec.msgpack.encode(kept))
 
 
-def probed_caps(local: Local, disk: bytes, caps: Caps | None) -> Caps | None:
-    """The kind's caps, as far as the probe of this disk confirmed them; unchanged where none was kept."""
-    data = local.get(f"probe:{disk.hex()}")
-    if data is None or caps is None:
-        return caps
-    kept = msgspec.msgpack.decode(data, type=_Kept)
-    lags: Literal["strong", "eventual"] = "strong"
-    if "eventual" in (kept.list_consistency, caps.list_consistency):
-        lags = "eventual"
-    hashes = tuple(algorithm for algorithm in caps.hashes if algorithm in kept.hashes)
-    in_list = caps.hashes_in_list and kept.hashes_in_list
-    return dataclasses.replace(caps, list_consistency=lags, hashes=hashes, hashes_in_list=in_list)
+def kept_caps(local: Local, disk: bytes) -> Kept | None:
+    """What the last probe of this disk found; None where there was none, or another release wrote it."""
+    data = local.get(f"probed:{disk.hex()}")
+    try:
+        return None if not data else msgspec.msgpack.decode(data, type=Kept)
+    except msgspec.ValidationError:
+        return None
+
+
+def cautious(caps: Caps, kind: Caps) -> Caps:
+    """An account's ``caps``, never better than what its ``kind`` says by now."""
+    eventual = "eventual" in (caps.list_consistency, kind.list_consistency)
+    return dataclasses.replace(
+        caps,
+        list_consistency="eventual" if eventual else "strong",
+        hashes=tuple(algorithm for algorithm in caps.hashes if algorithm in kind.hashes),
+        hashes_in_list=caps.hashes_in_list and kind.hashes_in_list,
+        local=kind.local,
+    )

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from webraid.backend.base import Backend, Caps
 from webraid.backend.disk import Disk
+from webraid.backend.login import Keep, Secrets
 from webraid.backend.registry import load, make_options
 from webraid.backend.retrying import RetryPolicy
 from webraid.backend.throttled import Limits
 from webraid.codec.keys import Root
 from webraid.codec.seal import open_envelope, seal_envelope
-from webraid.config import DiskSection, expand
+from webraid.config import DiskSection, expand, put_secrets
 from webraid.env import Env
 from webraid.errors import PluginMissing
+from webraid.jobs.caps import Kept, cautious
+from webraid.jobs.settings import Settings
 from webraid.table.fold import DiskInfo
 
 KIND = b"conn"
@@ -48,13 +53,25 @@ class Opener:
     options: Mapping[str, Any] = field(repr=False)
     secrets: Mapping[str, str] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
+    disk: str = ""
+    folder: Path | None = field(default=None, repr=False)
+    keep: Keep | None = field(default=None, repr=False)
+    _made: list[Secrets] = field(default_factory=list, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def parts(self) -> tuple[type[Backend], Any, dict[str, str]]:
-        """The plug-in class, its options, its secrets.  Raises ConfigError and PluginMissing."""
+    def parts(self) -> tuple[type[Backend], Any, Secrets]:
+        """The plug-in class, its options, and its secrets (the same ones for all threads of the disk).
+
+        Raises ConfigError and PluginMissing.
+        """
         cls = load(self.kind)
         given = {key: expand(v, self.environ) if isinstance(v, str) else v for key, v in self.options.items()}
         options, found = make_options(cls, given)
-        return cls, options, {**found, **{key: expand(v, self.environ) for key, v in self.secrets.items()}}
+        with self._lock:
+            if not self._made:
+                own = {key: expand(value, self.environ) for key, value in self.secrets.items()}
+                self._made.append(Secrets({**found, **own}, disk=self.disk, folder=self.folder, keep=self.keep))
+        return cls, options, self._made[0]
 
     def __call__(self) -> Backend:
         cls, options, secrets = self.parts()
@@ -80,17 +97,21 @@ def from_section(section: DiskSection, secrets: Mapping[str, str]) -> Connection
 
 
 def make_disk(
-    connection: Connection, *, id: bytes, env: Env, environ: Mapping[str, str], limits: Limits,
-    wrap: Callable[[str, Callable[[], Backend]], Callable[[], Backend]],
-    probed: Callable[[Caps | None], Caps | None] = lambda caps: caps,
+    connection: Connection, *, id: bytes, settings: Settings, limits: Limits,
+    kept: Callable[[], Kept | None] = lambda: None,
 ) -> Disk:  # fmt: skip
-    """The disk, not yet talked to.  ``wrap`` lets tests put a double around every backend;
-    ``probed`` makes the kind's caps as cautious as this account needs."""
-    opener = Opener(connection.kind, connection.options, connection.secrets, environ)
-    caps = probed(_caps(connection.kind))
+    """The disk, not yet talked to.  ``kept``: what a probe found out about this account."""
+    places = settings.places
+    opener = Opener(
+        connection.kind, connection.options, connection.secrets, settings.environ, connection.name,
+        places.plugin(connection.kind), lambda secrets: put_secrets(places.secrets, connection.name, secrets),
+    )  # fmt: skip
+    kind, found = _caps(connection.kind), kept()
+    caps = None if kind is None or found is None else cautious(found.caps, kind)
     return Disk(
-        connection.name, wrap(connection.name, opener), env=env, id=id, domain=connection.domain,
-        threads=connection.threads, limits=limits, caps=caps, retry=ONCE if caps is not None and caps.local else None,
+        connection.name, settings.wrap(connection.name, opener), env=settings.env, id=id, domain=connection.domain,
+        threads=connection.threads, limits=limits, caps=caps, guess=kind,
+        retry=ONCE if kind is not None and kind.local else None,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -18,9 +18,10 @@ from webraid.backend.throttled import Limits
 from webraid.config import Config, Places, load, load_secrets
 from webraid.env import Env
 from webraid.errors import ConfigError, IntegrityError, PoolBusy
-from webraid.jobs.caps import probed_caps
+from webraid.jobs.caps import kept_caps
 from webraid.jobs.connection import Connection, from_section, make_disk, open_connection
-from webraid.jobs.events import DiskBytes, DiskNotice, OnEvent, ShardFound, ignore
+from webraid.jobs.events import DiskBytes, DiskNotice, ShardFound
+from webraid.jobs.settings import Settings
 from webraid.model import parse_size
 from webraid.table.device import Identity, OwnLog, load_identity
 from webraid.table.fold import DiskInfo
@@ -30,23 +31,6 @@ from webraid.table.local_index import LocalIndex
 from webraid.table.log import Verdict
 from webraid.table.survey import MARKER, Marker, read_marker
 from webraid.table.table import Table, View
-
-Wrap = Callable[[str, Callable[[], Backend]], Callable[[], Backend]]
-
-
-def _plain(name: str, opener: Callable[[], Backend]) -> Callable[[], Backend]:
-    return opener
-
-
-@dataclass(slots=True)
-class Settings:
-    """Where things are and how the outside is reached; tests replace what they need."""
-
-    places: Places
-    environ: Mapping[str, str]
-    env: Env = field(default_factory=Env)
-    wrap: Wrap = _plain
-    on_event: OnEvent = ignore
 
 
 @dataclass(slots=True)
@@ -188,8 +172,7 @@ def open_context(settings: Settings) -> Context:
     def made(connection: Connection, disk_id: bytes) -> Disk:
         limits = limits_of(config, max(len(config.disks), len(table.state.members())))
         return make_disk(
-            connection, id=disk_id, env=settings.env, environ=settings.environ, limits=limits, wrap=settings.wrap,
-            probed=lambda caps: probed_caps(local, disk_id, caps),
+            connection, id=disk_id, settings=settings, limits=limits, kept=lambda: kept_caps(local, disk_id),
         )  # fmt: skip
 
     def connect(info: DiskInfo) -> None:

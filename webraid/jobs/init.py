@@ -23,7 +23,7 @@ from webraid.codec.keys import (
 from webraid.codec.levels import parse_level
 from webraid.codec.sign import sign
 from webraid.errors import ConfigError
-from webraid.jobs.context import Settings
+from webraid.jobs.settings import Settings
 from webraid.table.device import Identity, OwnLog, forget_identity, has_identity, save_identity, save_slots
 from webraid.table.fold import ALL_RIGHTS
 from webraid.table.local import Database, Local

@@ -16,11 +16,12 @@ from webraid.codec.keys import Opened, new_device, open_slot
 from webraid.config import Config, DiskSection, PoolSection
 from webraid.errors import ConfigError, IntegrityError, NotAPool, ObjectNotFound, SealBroken, WrongPassphrase
 from webraid.jobs.connection import Connection, Opener, make_disk, open_connection
-from webraid.jobs.context import Context, Settings, locked, open_context
+from webraid.jobs.context import Context, locked, open_context
 from webraid.jobs.events import Notice
 from webraid.jobs.fill import SLOT_PREFIX
 from webraid.jobs.init import enroll, host
 from webraid.jobs.pages import load_index
+from webraid.jobs.settings import Settings
 from webraid.jobs.snapshots import ordered
 from webraid.table.device import Identity, OwnLog, forget_identity, has_identity, save_identity
 from webraid.table.gather import gather
@@ -62,10 +63,8 @@ def recover(settings: Settings, *, kind: str, options: Mapping[str, object], sec
     opener = Opener(kind, options, {}, settings.environ)
     _, _, secrets = opener.parts()
     plain = {key: value for key, value in options.items() if key.replace("-", "_") not in secrets}
-    connection = Connection(name="recovery", kind=kind, domain="recovery", options=dict(plain), secrets=secrets)
-    disk = make_disk(
-        connection, id=b"", env=settings.env, environ=settings.environ, limits=Limits(), wrap=settings.wrap
-    )  # fmt: skip
+    connection = Connection(name="recovery", kind=kind, domain="recovery", options=dict(plain), secrets=dict(secrets))
+    disk = make_disk(connection, id=b"", settings=settings, limits=Limits())
     try:
         found = _look(settings, disk)
         opened = _unlock(found, secret)

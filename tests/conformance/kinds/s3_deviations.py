@@ -1,4 +1,4 @@
-"""What the servers under test do otherwise than S3 says.  Each is seen to be still there, so that the list stays true.
+"""What S3's servers under test do otherwise than S3 says.  Each is seen to be still there, so that the list stays true.
 
 Not in the list, because nothing depends on it any more: 'rclone serve s3' over a folder names a key twice in a listing
 while it is overwritten; webraid_s3 takes the second away.
@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
+from tests.conformance.kind import Deviation
 from webraid.backend.base import Backend, Digest
 from webraid.backend.conformance import Subject
 from webraid.backend.conformance.subject import all_together, put
@@ -20,18 +19,6 @@ from webraid_s3 import S3Backend
 
 WRONG = Digest(sha256="0" * 64, md5="0" * 32)
 PATIENCE = 30.0  # seconds until something that depends on chance must have happened; it takes one or two
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """``seen``: true while the server of ``kind`` behaves so.  ``reason``: why we can live with it.  ``check``: the one
-    that it fails now and then, if any."""
-
-    kind: str
-    name: str
-    seen: Callable[[Subject], bool]
-    reason: str
-    check: str = ""
 
 
 def _object_below_object(subject: Subject) -> bool:
@@ -97,7 +84,7 @@ def _fails(action: Callable[[], object], error: type[BackendError]) -> bool:
     return False
 
 
-DEVIATIONS = (
+DEVIATIONS: tuple[Deviation, ...] = (
     Deviation("s3-rclone", "no object below an object", _object_below_object, "no name of ours is another's folder"),
     Deviation("s3-rclone", "delete of a folder is 500", _delete_of_a_folder, "no name of ours is another's folder"),
     Deviation("s3-rclone", "a range comes with 200", _range_with_200, "Content-Range says what it is"),
