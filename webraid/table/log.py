@@ -29,6 +29,7 @@ class Verdict(StrEnum):
 
     EQUAL = "equal"
     BEHIND = "behind"  # lacks records it never acknowledged: repairable, counts
+    LAGGING = "lagging"  # the same for the first hour, where listings lag: does not count, accuses nobody yet
     ROLLED_BACK = "rolled back"  # lacks records it once acknowledged or served: does not count
     CORRUPT = "corrupt"  # serves bytes that fail their signature or hash: does not count
     FOREIGN = "foreign"  # the marker is another disk's: does not count

@@ -6,8 +6,10 @@ What records mean is fold.py's business, which disks lack what is log.py's; this
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from webraid.backend.disk import Disk
 from webraid.codec.records import Header, parse_name, record_name, seal_record
@@ -25,6 +27,8 @@ from webraid.table.survey import Fetcher, Survey, survey
 from webraid.table.verify import Verifier
 
 MAX_RECHECKED = 50  # records that a disk seems to have lost and that are asked for by name before the alarm
+LAG = 3600.0  # seconds that a listing may lag: Google Drive's were seen to for five minutes
+NOTHING = msgspec.msgpack.encode({})
 FENCES = 5  # times that the membership may change under a commit before the run gives up
 
 __all__ = ["Acks", "Table", "View"]
@@ -179,17 +183,37 @@ class Table:
     def _compare(self, disk: bytes, answer: Survey, view: View) -> Comparison:
         acked, remembered = self.state.acked.get(disk, {}), self._spreader.served.get(disk, {})
         result = compare(answer.names, self.book, acked, remembered)
-        if not result.lost:
-            return result
-        # Listings may lag: what was acknowledged is asked for by name before a disk is accused.
-        futures = {name: self.disks[disk].stat(name, urgent=True) for name in result.lost[:MAX_RECHECKED]}
+        if result.lost:
+            if not self._found_by_name(disk, answer, result.lost, view):
+                return Comparison(Verdict.SILENT)
+            result = compare(answer.names, self.book, acked, remembered)
+        if self.disks[disk].caps.list_consistency == "eventual" and not self._lags_long(disk, result.lost):
+            return Comparison(Verdict.LAGGING, result.missing, result.lost) if result.lost else result
+        return result
+
+    def _found_by_name(self, disk: bytes, answer: Survey, lost: Sequence[str], view: View) -> bool:
+        """Listings may lag: what was acknowledged is asked for by name before a disk is accused.  False: it stopped
+        answering meanwhile, which says nothing about what it has."""
+        futures = {name: self.disks[disk].stat(name, urgent=True) for name in lost[:MAX_RECHECKED]}
         found, errors = gather(futures, self.env, enough=lambda _: False, patience=self.patience)
         answer.names.update(found)
         broken = [error for error in errors.values() if not isinstance(error, ObjectNotFound)]
-        if broken:  # it stopped answering meanwhile: that says nothing about what it has
+        if broken:
             view.errors[disk] = broken[0]
-            return Comparison(Verdict.SILENT)
-        return compare(answer.names, self.book, acked, remembered)
+        return not broken
+
+    def _lags_long(self, disk: bytes, lost: Iterable[str]) -> bool:
+        """Whether one of these records has been missing for longer than listings lag.
+
+        Where they lag, so does asking by name (Google Drive's search index), and a loss cannot be told from a delay at
+        first.  The disk does not count meanwhile; the clock only decides when somebody is told.
+        """
+        key, now = f"lag:{disk.hex()}", self.env.now()
+        before = msgspec.msgpack.decode(self.local.get(key) or NOTHING, type=dict[str, float])
+        since = {name: min(now, before.get(name, now)) for name in lost}
+        if since != before:
+            self.local.set(key, msgspec.msgpack.encode(since))
+        return any(now - seen >= LAG for seen in since.values())
 
     # ------------------------------------------------------------------------------------------------------- quorums
     def membership(self) -> Membership:

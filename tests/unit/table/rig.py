@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import msgspec
-
 from webraid.backend.base import Caps
 from webraid.backend.disk import Disk
 from webraid.backend.faulty import Faults, Faulty, Past
@@ -151,8 +149,6 @@ class World:
         table.append(*[AddDisk(disk=d, name=n, kind="memory", domain=n, identity="") for d, n in names.items()])
         table.view.verdicts.update({disk: Comparison(Verdict.BEHIND) for disk in self.ids})
         table.append(*[Joined(disk=disk) for disk in self.ids])
-        said = [{"op": "joined", "disk": disk, "settled": True} for disk in self.ids]
-        table.append(*msgspec.convert(said, list[Joined]))
         table.flush(1.0)
         return table
 

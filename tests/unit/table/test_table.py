@@ -229,6 +229,28 @@ def test_a_listing_that_lags_accuses_nobody(worlds: Worlds) -> None:
     assert verdicts(world, alice) == [Verdict.EQUAL] * 3
 
 
+def test_what_a_lagging_disk_does_not_show_even_by_name_is_told_only_when_it_stays_away(worlds: Worlds) -> None:
+    """Google Drive's search by name lags, too: for an hour nobody is accused, and the disk does not count."""
+    world = worlds(count=3)
+    hours = [0.0]
+    world.env = replace(world.env, now=lambda: 1e9 + hours[0] * 3600)
+    world.caps_of[0] = replace(world.caps, list_consistency="eventual")
+    alice = world.founded()
+    newest = max(world.logs(0))
+    data = world.stores[0].get(newest)[0]
+    for after, verdict in ((0.0, Verdict.LAGGING), (0.9, Verdict.LAGGING), (1.1, Verdict.ROLLED_BACK)):
+        world.stores[0].discard(newest)
+        hours[0] = after
+        assert alice.open().counted == 2
+        assert verdicts(world, alice) == [verdict, Verdict.EQUAL, Verdict.EQUAL]
+    world.stores[0].put(newest, data)
+    alice.open()
+    assert verdicts(world, alice) == [Verdict.EQUAL] * 3
+    world.stores[0].discard(newest)
+    alice.open()
+    assert verdicts(world, alice)[0] is Verdict.LAGGING, "it begins anew"
+
+
 def test_hints_are_written_where_listings_lag_only(worlds: Worlds) -> None:
     world = worlds(count=2)
     world.caps_of[0] = replace(world.caps, list_consistency="eventual")
