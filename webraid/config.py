@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import platformdirs
@@ -35,7 +35,8 @@ class PoolSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Limits(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
-    """[limits]: rates in bytes a second ('0': none), ``memory`` for shards under way, ``patience`` in seconds."""
+    """[limits]: rates of all disks together, as backend/timetable.py reads them; ``memory`` for shards under way,
+    ``patience`` in seconds."""
 
     upload: str = "0"
     download: str = "0"
@@ -49,17 +50,31 @@ class Check(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, ren
     sample: str = "2%"
 
 
+class SecretStore(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """[secrets]: where the disks' secrets are kept on this machine, see webraid/jobs/vault.py."""
+
+    store: Literal["file", "keyring"] = "file"
+
+
+class Idle(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """[idle]: every disk is written to at least so often, so that nobody thinks the account dead ('0': never mind)."""
+
+    every: str = "7d"
+
+
 @dataclass(frozen=True, slots=True)
 class DiskSection:
-    """[[disk]]: ``options`` are the kind's own keys, in the file's spelling; sizes in bytes."""
+    """[[disk]]: ``options`` are the kind's own keys, ``manners`` those of MANNERS (jobs/manners.py reads them), both in
+    the file's spelling; sizes in bytes.  A ``reserve`` of None is for jobs/seats.py to choose."""
 
     name: str
     kind: str
     domain: str = ""
     capacity: int | None = None
-    reserve: int = 0
+    reserve: int | None = None
     threads: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    manners: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +85,8 @@ class Config:
     disks: tuple[DiskSection, ...] = ()
     limits: Limits = Limits()
     check: Check = Check()
+    secrets: SecretStore = field(default_factory=SecretStore)
+    idle: Idle = field(default_factory=Idle)
 
     def disk(self, name: str) -> DiskSection | None:
         """The section of that disk."""
@@ -116,7 +133,11 @@ def places(environ: Mapping[str, str], *, config: str | None = None) -> Places:
     return Places(Path(path).expanduser().absolute(), Path(state).expanduser().absolute())
 
 
-_COMMON = ("name", "kind", "domain", "capacity", "reserve", "threads")
+BUDGETS = tuple(
+    f"{what}-per-{period}" for what in ("writes", "reads", "deletes", "egress", "upload") for period in ("day", "month")
+)
+MANNERS = ("upload", "download", "tps", *BUDGETS)
+_COMMON = ("name", "kind", "domain", "capacity", "reserve", "threads", *MANNERS)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 
@@ -143,19 +164,24 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     if raw.pop("version", None) != VERSION:
         raise ConfigError(f"{path} must say 'version = {VERSION}'", hint="A newer webraid may have written it.")
     disks = raw.pop("disk", [])
-    unknown = set(raw) - {"pool", "limits", "check"}
+    unknown = set(raw) - {"pool", "limits", "check", "secrets", "idle"}
     if unknown:
         raise ConfigError(f"{path}: unknown section [{sorted(unknown)[0]}]")
     sections = {
         name: _section(path, name, kind, raw.get(name, {}), environ)
-        for name, kind in (("pool", PoolSection), ("limits", Limits), ("check", Check))
-    }
+        for name, kind in (
+            ("pool", PoolSection), ("limits", Limits), ("check", Check), ("secrets", SecretStore), ("idle", Idle)
+        )
+    }  # fmt: skip
+    parse_duration(sections["idle"].every)
     parsed = tuple(_disk(path, disk) for disk in disks)
     names = [disk.name for disk in parsed]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise ConfigError(f"{path}: two disks are called {twice!r}")
-    return Config(sections["pool"], parsed, sections["limits"], sections["check"])
+    return Config(
+        sections["pool"], parsed, sections["limits"], sections["check"], sections["secrets"], sections["idle"]
+    )  # fmt: skip
 
 
 def _section(path: Path, name: str, kind: type[Any], raw: object, environ: Mapping[str, str]) -> Any:
@@ -182,16 +208,12 @@ def _disk(path: Path, raw: Mapping[str, Any]) -> DiskSection:
     if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= 64):
         raise ConfigError(f"{path}: threads of disk {name} must be a whole number from 1 to 64")
     options = {key: value for key, value in raw.items() if key not in _COMMON}
-    capacity = raw.get("capacity")
+    manners = {key: value for key, value in raw.items() if key in MANNERS}
+    capacity, reserve = raw.get("capacity"), raw.get("reserve")
     return DiskSection(
-        name=valid_name(name),
-        kind=kind,
-        domain=str(raw.get("domain", "")),
-        capacity=None if capacity is None else parse_size(str(capacity)),
-        reserve=parse_size(str(raw.get("reserve", "0"))),
-        threads=threads,
-        options=options,
-    )
+        valid_name(name), kind, str(raw.get("domain", "")), None if capacity is None else parse_size(str(capacity)),
+        None if reserve is None else parse_size(str(reserve)), threads, options, manners,
+    )  # fmt: skip
 
 
 def parse_duration(text: str) -> float:
@@ -231,13 +253,14 @@ def put_disk(path: Path, disk: DiskSection) -> None:
     values: dict[str, Any] = {"name": disk.name, "kind": disk.kind, "domain": disk.domain}
     if disk.capacity is not None:
         values["capacity"] = f"{disk.capacity}"
-    if disk.reserve:
+    if disk.reserve is not None:
         values["reserve"] = f"{disk.reserve}"
     if disk.threads is not None:
         values["threads"] = disk.threads
-    for key, value in {**values, **disk.options}.items():
-        table.add(key, value)
     old = [i for i, item in enumerate(disks) if item.get("name") == disk.name]
+    kept = {key: item for i in old for key, item in disks[i].items() if key in ("reserve", *MANNERS)}
+    for key, value in {**kept, **values, **disk.manners, **disk.options}.items():
+        table.add(key, value)
     for i in reversed(old):
         del disks[i]
     disks.append(table)
@@ -252,6 +275,20 @@ def drop_disk(path: Path, name: str) -> None:
         del disks[i]
     if not len(disks):
         document.pop("disk", None)
+    write_private(path, tomlkit.dumps(document))
+
+
+def put_store(path: Path, store: str) -> None:
+    """Set where secrets are kept."""
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    section = document.get("secrets")
+    if section is None:
+        section = tomlkit.table()
+        disks = document.pop("disk", None)  # sections of their own come before the list of disks
+        document.add("secrets", section)
+        if disks is not None:
+            document.add("disk", disks)
+    section["store"] = store
     write_private(path, tomlkit.dumps(document))
 
 

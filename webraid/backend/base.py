@@ -67,14 +67,15 @@ class Backend(ABC):
     kind: ClassVar[str]
     summary: ClassVar[str]  # one line for the wizard and the docs
     extra: ClassVar[str] = ""  # the pip extra that brings the SDK, '' when none is needed
+    free_tier: ClassVar[str] = ""  # what costs nothing, one line shown at add time: '15 GB, shared with mail'
     ERRORS: ClassVar[ErrorTable]
     caps: Caps
 
     @classmethod
     @abstractmethod
     def options_type(cls) -> type[Any]:
-        """A frozen dataclass: what [[disk]] may say.  Fields have metadata help=, secret=True/False and file=True where
-        a flag names a file whose content is meant (a key, a token)."""
+        """A frozen dataclass: what [[disk]] may say.  Fields have metadata help=, secret=True/False; file=True where a
+        flag names a file whose content is meant (a key, a token); rare=True where the wizard need not ask for it."""
 
     @classmethod
     @abstractmethod
@@ -90,6 +91,16 @@ class Backend(ABC):
         """Get what is still missing to reach the account: called by add-backend, login and recover, also where nobody
         can be asked.  Gives what is new; raises ConfigError, BackendError.  Kinds without a login need none."""
         return Login()
+
+    @classmethod
+    def also_called(cls) -> Mapping[str, str]:
+        """Kinds that this one covers besides its own: name -> summary.  Cheap: a help page asks for it."""
+        return {}
+
+    @classmethod
+    def called(cls, alias: str) -> Mapping[str, object]:
+        """The options that mean that kind, for a name of ``also_called``."""
+        return {}
 
     @classmethod
     @abstractmethod

@@ -10,15 +10,18 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from webraid.backend.base import Backend, Bytes, Caps, Digest
+from webraid.backend.budget import Budget
+from webraid.backend.budgeted import Budgeted, overdrawing
 from webraid.backend.guarded import Guarded
 from webraid.backend.health import Health
 from webraid.backend.metered import Meter, Metered
 from webraid.backend.retrying import Retries, Retrying, RetryPolicy
-from webraid.backend.throttled import Limits, Throttle, Throttled
+from webraid.backend.throttled import Limits, Lines, Throttle, Throttled
 from webraid.backend.wrapper import Op
 from webraid.env import Env
 from webraid.errors import AuthExpired, BackendError, ConfigError, Misconfigured, ProtocolError, Unavailable
@@ -44,9 +47,9 @@ class Disk:
     to ``call`` raises itself).  A future that is cancelled while it waits is never sent.  Threads start only when jobs
     wait, at most ``threads`` (else what caps say); each opens its backend with its first job.
 
-    The stack on each thread, from the caller's side: Retrying - Throttled - Guarded - Metered - the plug-in; so every
-    single try is limited and counted.  While the breaker of ``health`` is open, jobs fail at once: with what opened it
-    where only the user can mend it (a login), else with Unavailable.
+    The stack on each thread, from the caller's side: Retrying - Budgeted - Throttled - Guarded - Metered - the plug-in;
+    so every single try is limited and counted.  ``lines`` are shared with other disks.  While the breaker of ``health``
+    is open, jobs fail at once: with what opened it where only the user can mend it (a login), else with Unavailable.
 
     ``caps``: what was given (a probe of this account found it), else those of the first instance opened; until then
     ``guess``, what the kind says, or the ``caps`` of ``open_backend`` where it is a Backend class, or Caps' defaults.
@@ -65,11 +68,14 @@ class Disk:
         threads: int | None = None,
         retry: RetryPolicy | None = None,
         limits: Limits | None = None,
+        lines: Lines | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.name = name
         self.id = id
         self.domain = domain or name
-        self.health = Health(env)
+        self.budget = budget
+        self.health = Health(env, allows=lambda op: budget is None or budget.spent(op) is None)
         self.meter = Meter()
         self._open_backend = open_backend
         self._env = env
@@ -77,7 +83,7 @@ class Disk:
         self._guess: Caps = guess or getattr(open_backend, "caps", None) or Caps()
         self._threads = threads
         self._policy = retry or RetryPolicy()
-        self._throttle = Throttle(limits or Limits(), env)
+        self._throttle = Throttle(limits or Limits(), env, lines)
         self._wake = threading.Condition()
         self._queue: list[tuple[bool, int, _Job]] = []
         self._numbers = itertools.count()
@@ -107,10 +113,14 @@ class Disk:
         return self._submit(Op.PUT, name, lambda backend: backend.put(name, data, digest=digest), urgent)
 
     def get(
-        self, name: str, *, locator: str = "", offset: int = 0, size: int | None = None, urgent: bool = False
-    ) -> Future[bytes]:
+        self, name: str, *, locator: str = "", offset: int = 0, size: int | None = None, urgent: bool = False,
+        overdraw: bool = False,
+    ) -> Future[bytes]:  # fmt: skip
+        """``overdraw``: even if the disk's budget for reading is spent, as there is no other way to these bytes."""
+
         def work(backend: Backend) -> bytes:
-            return backend.get(name, locator=locator, offset=offset, size=size)
+            with overdrawing(backend) if overdraw else nullcontext():
+                return backend.get(name, locator=locator, offset=offset, size=size)
 
         return self._submit(Op.GET, name, work, urgent)
 
@@ -247,7 +257,11 @@ class Disk:
         self._caps = self._caps or plain.caps
         guarded = Guarded(Metered(plain, self.meter), self.name)
         throttled = Throttled(guarded, self._throttle, env=self._env, meter=self.meter, stop=lambda: self._closed)
-        return Retrying(throttled, self._policy, env=self._env, meter=self.meter, stop=self._hopeless)
+        budgeted = Budgeted(throttled, self.budget) if self.budget else throttled
+        return Retrying(
+            budgeted, self._policy, env=self._env, meter=self.meter, stop=self._hopeless,
+            waited=lambda: throttled.waited,
+        )  # fmt: skip
 
     def _connected(self) -> Backend:
         try:

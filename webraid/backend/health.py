@@ -25,16 +25,17 @@ from webraid.model import DiskState
 FAILURES = 3  # in a row, each after its retries
 COOL_OFF = 5.0  # seconds, doubling with every probe that fails
 COOL_OFF_MAX = 300.0
-FULL_FOR = 300.0  # seconds until a full disk is tried for writing again
+FULL_FOR = 300.0  # seconds until a full disk is tried for writing again, and one that let nothing out for reading
 
 
 class Event(StrEnum):
-    """What moves a disk from state to state: the first five are seen, the others are somebody's decision."""
+    """What moves a disk from state to state: the first six are seen, the others are somebody's decision."""
 
     OK = "ok"
     UNAVAILABLE = "unavailable"  # FAILURES jobs in a row failed
     AUTH = "auth"  # the login or the configuration is wrong: at once, without counting
     QUOTA = "quota"  # no room: it answers, and stays readable
+    SPENT = "spent"  # nothing comes out for now: it answers, and stays writable
     ALARM = "alarm"  # served wrong bytes or an older state
     OFFLINE = "offline"
     ONLINE = "online"
@@ -44,7 +45,9 @@ class Event(StrEnum):
     SPARE = "spare"
 
 
-SEEN = frozenset({Event.OK, Event.UNAVAILABLE, Event.AUTH, Event.QUOTA})  # only by the ends of jobs, never decided
+SEEN = frozenset(
+    {Event.OK, Event.UNAVAILABLE, Event.AUTH, Event.QUOTA, Event.SPENT}
+)  # only by the ends of jobs, never decided
 S, E = DiskState, Event
 
 # (state, event) -> state; what is not here is refused.  A disk that is rebuilt, drained or kept as a spare keeps that
@@ -54,6 +57,7 @@ TABLE: Mapping[tuple[DiskState, Event], DiskState] = {
     (S.ONLINE, E.UNAVAILABLE): S.UNREACHABLE,
     (S.ONLINE, E.AUTH): S.UNREACHABLE,
     (S.ONLINE, E.QUOTA): S.ONLINE,
+    (S.ONLINE, E.SPENT): S.ONLINE,
     (S.ONLINE, E.ALARM): S.FAULTED,
     (S.ONLINE, E.OFFLINE): S.OFFLINE,
     (S.ONLINE, E.ONLINE): S.ONLINE,
@@ -64,6 +68,7 @@ TABLE: Mapping[tuple[DiskState, Event], DiskState] = {
     (S.UNREACHABLE, E.UNAVAILABLE): S.UNREACHABLE,
     (S.UNREACHABLE, E.AUTH): S.UNREACHABLE,
     (S.UNREACHABLE, E.QUOTA): S.ONLINE,
+    (S.UNREACHABLE, E.SPENT): S.ONLINE,
     (S.UNREACHABLE, E.ALARM): S.FAULTED,
     (S.UNREACHABLE, E.OFFLINE): S.OFFLINE,
     (S.UNREACHABLE, E.ONLINE): S.ONLINE,
@@ -73,6 +78,7 @@ TABLE: Mapping[tuple[DiskState, Event], DiskState] = {
     (S.FAULTED, E.UNAVAILABLE): S.FAULTED,
     (S.FAULTED, E.AUTH): S.FAULTED,
     (S.FAULTED, E.QUOTA): S.FAULTED,
+    (S.FAULTED, E.SPENT): S.FAULTED,
     (S.FAULTED, E.ALARM): S.FAULTED,
     (S.FAULTED, E.OFFLINE): S.OFFLINE,
     (S.FAULTED, E.ONLINE): S.ONLINE,
@@ -82,6 +88,7 @@ TABLE: Mapping[tuple[DiskState, Event], DiskState] = {
     (S.OFFLINE, E.UNAVAILABLE): S.OFFLINE,
     (S.OFFLINE, E.AUTH): S.OFFLINE,
     (S.OFFLINE, E.QUOTA): S.OFFLINE,
+    (S.OFFLINE, E.SPENT): S.OFFLINE,
     (S.OFFLINE, E.ALARM): S.OFFLINE,
     (S.OFFLINE, E.OFFLINE): S.OFFLINE,
     (S.OFFLINE, E.ONLINE): S.ONLINE,
@@ -90,6 +97,7 @@ TABLE: Mapping[tuple[DiskState, Event], DiskState] = {
     (S.REBUILDING, E.UNAVAILABLE): S.REBUILDING,
     (S.REBUILDING, E.AUTH): S.REBUILDING,
     (S.REBUILDING, E.QUOTA): S.REBUILDING,
+    (S.REBUILDING, E.SPENT): S.REBUILDING,
     (S.REBUILDING, E.ALARM): S.FAULTED,
     (S.REBUILDING, E.OFFLINE): S.OFFLINE,
     (S.REBUILDING, E.REBUILD): S.REBUILDING,
@@ -98,6 +106,7 @@ TABLE: Mapping[tuple[DiskState, Event], DiskState] = {
     (S.DRAINING, E.UNAVAILABLE): S.DRAINING,
     (S.DRAINING, E.AUTH): S.DRAINING,
     (S.DRAINING, E.QUOTA): S.DRAINING,
+    (S.DRAINING, E.SPENT): S.DRAINING,
     (S.DRAINING, E.ALARM): S.FAULTED,
     (S.DRAINING, E.OFFLINE): S.OFFLINE,
     (S.DRAINING, E.ONLINE): S.ONLINE,
@@ -107,6 +116,7 @@ TABLE: Mapping[tuple[DiskState, Event], DiskState] = {
     (S.SPARE, E.UNAVAILABLE): S.SPARE,
     (S.SPARE, E.AUTH): S.SPARE,
     (S.SPARE, E.QUOTA): S.SPARE,
+    (S.SPARE, E.SPENT): S.SPARE,
     (S.SPARE, E.ALARM): S.FAULTED,
     (S.SPARE, E.OFFLINE): S.OFFLINE,
     (S.SPARE, E.ONLINE): S.ONLINE,
@@ -129,18 +139,24 @@ def event_of(op: Op, error: BackendError | None) -> Event:
     """What the end of a job says about its disk.  A refusal (not found, too large...) is an answer: the disk is well.
 
     A disk that may be read but not written (a folder mounted read-only) is like a full one.  A delete that is refused
-    says nothing: that is what retention locks are for.
+    says nothing: that is what retention locks are for.  Neither does a budget that is spent for requests of all sorts.
     """
     match error:
         case AuthExpired() | Misconfigured():
             return Event.AUTH
-        case QuotaExceeded(what="space"):
+        case QuotaExceeded(what="space" | "upload"):
             return Event.QUOTA
+        case QuotaExceeded(what="egress"):
+            return Event.SPENT
+        case QuotaExceeded() if op in (Op.PUT, Op.PREPARE):
+            return Event.QUOTA
+        case QuotaExceeded() if op in (Op.GET, Op.STAT):
+            return Event.SPENT
         case PermissionDenied() if op in (Op.PUT, Op.PREPARE):
             return Event.QUOTA
         case PermissionDenied() if op is Op.DELETE:
             return Event.OK
-        case Unavailable() | RateLimited() | ProtocolError() | QuotaExceeded() | PermissionDenied():
+        case Unavailable() | RateLimited() | ProtocolError() | PermissionDenied():
             return Event.UNAVAILABLE
         case _:
             return Event.OK
@@ -151,7 +167,8 @@ class Health:
 
     The breaker opens after FAILURES failed jobs in a row, or at once when the login is refused.  While it is open
     nothing is sent, until a cool-off of 5 s (doubling up to 5 min) is over: then one job is let through as a probe.
-    ``on_change(old, new)`` is called outside the lock, on the thread that saw the change.
+    ``on_change(old, new)`` is called outside the lock, on the thread that saw the change.  ``allows(op)``: whether the
+    disk's budget has anything left for more of that.
     """
 
     def __init__(
@@ -160,6 +177,7 @@ class Health:
         *,
         state: DiskState = DiskState.ONLINE,
         on_change: Callable[[DiskState, DiskState], None] | None = None,
+        allows: Callable[[Op], bool] = lambda op: True,
     ) -> None:
         self.on_change = on_change
         self._env = env
@@ -171,6 +189,8 @@ class Health:
         self._ask_at = 0.0
         self._probing = False
         self._full_until = float("-inf")
+        self._spent_until = float("-inf")
+        self._allows = allows
         self._last_error: BackendError | None = None
 
     @property
@@ -195,14 +215,16 @@ class Health:
 
     @property
     def usable(self) -> bool:
-        """Whether reading from it may be planned: it is trusted, and answers or is due for a probe."""
-        return self._state is not DiskState.FAULTED and self.admits
+        """Whether reading from it may be planned: it is trusted, answers or is due for a probe, and lets bytes out."""
+        open_now = self._env.monotonic() >= self._spent_until and self._allows(Op.GET)
+        return self._state is not DiskState.FAULTED and self.admits and open_now
 
     @property
     def writable(self) -> bool:
         """Whether new shards may be placed on it: in full service or being rebuilt, answering, not full."""
         in_service = self._state in (DiskState.ONLINE, DiskState.UNREACHABLE, DiskState.REBUILDING)
-        return in_service and self.usable and self._env.monotonic() >= self._full_until
+        open_now = self._env.monotonic() >= self._full_until and self._allows(Op.PUT)
+        return in_service and self.admits and open_now
 
     @property
     def admits(self) -> bool:
@@ -232,8 +254,8 @@ class Health:
             if error is not None and event is not Event.OK:
                 error = copy.copy(error)  # without its traceback, whose frames hold the bytes of a put
                 self._last_error = error
-            if event in (Event.OK, Event.QUOTA):
-                self._answered(event, wrote=op is Op.PUT and error is None)
+            if event in (Event.OK, Event.QUOTA, Event.SPENT):
+                self._answered(event, op if error is None else Op.CALL)
             elif error is None or not self._failed(event, error):
                 return
             self._state = after = TABLE[before, event]
@@ -246,19 +268,25 @@ class Health:
             if (before, event) not in TABLE or event in SEEN:
                 raise PoolError(f"a disk that is {before} cannot be told {event}", hint="See 'webraid status'.")
             if event in (Event.ONLINE, Event.REBUILD, Event.REBUILT):
-                self._answered(event, wrote=True)
+                self._answered(event, Op.PUT)
+                self._answered(event, Op.GET)
             self._state = after = TABLE[before, event]
         self._tell(before, after)
 
-    def _answered(self, event: Event, *, wrote: bool) -> None:
+    def _answered(self, event: Event, done: Op) -> None:
+        """``done``: what worked; CALL stands for nothing in particular."""
         self._failures = 0
         self._opened_by = None
         self._probing = False
         self._cool_off = COOL_OFF
         if event is Event.QUOTA:
             self._full_until = self._env.monotonic() + FULL_FOR
-        elif wrote:
+        elif event is Event.SPENT:
+            self._spent_until = self._env.monotonic() + FULL_FOR
+        elif done is Op.PUT:
             self._full_until = float("-inf")
+        elif done is Op.GET:
+            self._spent_until = float("-inf")
 
     def _failed(self, event: Event, error: BackendError) -> bool:
         """Counts a failure; True when the breaker is open now."""

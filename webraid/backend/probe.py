@@ -1,4 +1,4 @@
-"""What this very account really does, found out with about a dozen small requests when a disk is added.
+"""What this very account really does, found out with about a dozen small requests when a disk is added; and how fast.
 
 A kind's caps are what its provider says; a probe tells what the account in hand does.  It never makes caps better than
 the kind claims, only more cautious.
@@ -6,9 +6,11 @@ the kind claims, only more cautious.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -20,6 +22,8 @@ T = TypeVar("T")
 
 SMALL = 4096
 LARGE = 1 << 20
+BIG = 4 << 20
+SAMPLES = 5
 PREFIX = "probe"
 
 
@@ -106,6 +110,74 @@ def _listing(run: _Run, folder: str, name: str, caps: Caps, notes: list[str]) ->
         return caps
     notes.append("its listings lag behind what was just written")
     return dataclasses.replace(caps, list_consistency="eventual")
+
+
+# -------------------------------------------------------------------------------------------------------------- speed
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """``latency``: seconds of a small request, the median of several.  Rates in bytes a second: ``up`` and ``down`` of
+    one connection, ``up_together`` and ``down_together`` of ``connections`` at once.  ``moved``: bytes it took, both
+    ways; ``at``: seconds since the epoch."""
+
+    latency: float
+    up: float
+    down: float
+    up_together: float
+    down_together: float
+    connections: int
+    moved: int
+    at: float
+
+
+def measure(open_backend: Callable[[], Backend], env: Env, scratch: str, connections: int) -> Speed:
+    """Time the place below the folder ``scratch`` ('name/') with a few MiB, and remove everything again.
+
+    A slow place gets smaller objects, so that it takes a minute at most.  Raises what the requests raise.
+    """
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(contextlib.closing(open_backend())) for _ in range(connections)]
+        runs = [_Run(backend, env) for backend in opened]
+        names = [f"{scratch}{PREFIX}/speed-{number}" for number in range(connections)]
+        stack.callback(_remove, opened[0], names)
+        latency = _latency(runs[0], names[0])
+        data = env.random(LARGE)
+        up = _rate(runs[0], lambda: opened[0].put(names[0], data, digest=_digest(data)), len(data), latency)
+        if up > LARGE:
+            data = env.random(BIG)
+            up = _rate(runs[0], lambda: opened[0].put(names[0], data, digest=_digest(data)), len(data), latency)
+        down = _rate(runs[0], lambda: opened[0].get(names[0]), len(data), latency)
+        digest = _digest(data)
+        pool = stack.enter_context(ThreadPoolExecutor(connections, "speed"))
+
+        def together(work: Callable[[Backend, str], object]) -> float:
+            began = env.monotonic()
+            list(pool.map(work, opened, names))
+            return connections * len(data) / max(1e-6, env.monotonic() - began)
+
+        up_together = together(lambda backend, name: backend.put(name, data, digest=digest))
+        down_together = together(lambda backend, name: backend.get(name))
+    moved = 2 * len(data) * (connections + 1) + (LARGE if len(data) > LARGE else 0)
+    return Speed(latency, up, down, up_together, down_together, connections, moved, env.now())
+
+
+def _latency(run: _Run, name: str) -> float:
+    small = run.env.random(SMALL)
+    run.backend.put(name, small, digest=_digest(small))
+    times = []
+    for _ in range(SAMPLES):
+        run.timed(lambda: run.backend.get(name))
+        times.append(run.last)
+    return sorted(times)[SAMPLES // 2]
+
+
+def _rate(run: _Run, call: Callable[[], object], size: int, latency: float) -> float:
+    run.timed(call)
+    return size / max(1e-6, run.last - latency if run.last > 2 * latency else run.last)
+
+
+def _remove(backend: Backend, names: list[str]) -> None:
+    for name in names:
+        backend.delete(name)
 
 
 def _digest(data: bytes) -> Digest:

@@ -30,11 +30,7 @@ def load(kind: str) -> type[Backend]:
     """The plug-in class of a kind.  PluginMissing: unknown, or the library it needs is not installed."""
     points = [point for point in entry_points(group=GROUP) if point.name == kind]
     if not points:
-        known = ", ".join(kinds()) or "none"
-        raise PluginMissing(
-            f"there is no kind of disk called {kind!r}; known: {known}",
-            hint=_nearest(kind, kinds()) or "See 'webraid add-backend --help'.",
-        )
+        raise _unknown(kind, kinds())
     try:
         found = points[0].load()
     except ModuleNotFoundError as error:
@@ -48,6 +44,39 @@ def load(kind: str) -> type[Backend]:
             f"{kind} cannot be loaded: {points[0].value} is no Backend", hint="Ask the plug-in's author."
         )
     return found
+
+
+def meant(kind: str) -> tuple[str, dict[str, object]]:
+    """The installed kind that a word stands for, and the options that say so: 'onedrive' may be rclone's.
+
+    Raises PluginMissing where nobody covers it.
+    """
+    if kind in kinds():
+        return kind, {}
+    others = covered()
+    if kind not in others:
+        raise _unknown(kind, (*kinds(), *others))
+    by = others[kind][0]
+    return by, dict(load(by).called(kind))
+
+
+def covered() -> dict[str, tuple[str, str]]:
+    """Kinds that have no plug-in of their own: name -> (the kind that covers it, summary).  Imports all plug-ins."""
+    found: dict[str, tuple[str, str]] = {}
+    installed = kinds()
+    for by in installed:
+        with contextlib.suppress(PluginMissing):  # said when it is asked for itself
+            for alias, summary in load(by).also_called().items():
+                if alias not in installed:
+                    found.setdefault(alias, (by, summary))
+    return found
+
+
+def _unknown(kind: str, known: Iterable[str]) -> PluginMissing:
+    return PluginMissing(
+        f"there is no kind of disk called {kind!r}; known: {', '.join(kinds()) or 'none'}",
+        hint=_nearest(kind, known) or "See 'webraid add-backend --help'.",
+    )
 
 
 def _missing(point: EntryPoint, error: ModuleNotFoundError) -> PluginMissing:
@@ -74,7 +103,7 @@ def _requirement(point: EntryPoint) -> str:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Option:
     """One thing [[disk]] may say for a kind: the wizard asks for it, the docs list it.  ``type`` in human words.
-    ``file``: a flag names a file whose content is meant."""
+    ``file``: a flag names a file whose content is meant.  ``rare``: the wizard does not ask for it."""
 
     name: str
     type: str
@@ -83,6 +112,7 @@ class Option:
     secret: bool
     default: object = None
     file: bool = False
+    rare: bool = False
 
 
 def options_of(kind_class: type[Backend]) -> tuple[Option, ...]:
@@ -100,7 +130,9 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Option:
     required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     secret = bool(field.metadata.get("secret"))
     file = bool(field.metadata.get("file"))
-    return Option(field.name, _called(hint), str(field.metadata.get("help", "")), required, secret, default, file)
+    rare = bool(field.metadata.get("rare"))
+    told = str(field.metadata.get("help", ""))
+    return Option(field.name, _called(hint), told, required, secret, default, file, rare)
 
 
 def make_options(kind_class: type[Backend], given: Mapping[str, object]) -> tuple[Any, dict[str, str]]:
@@ -134,6 +166,12 @@ def make_options(kind_class: type[Backend], given: Mapping[str, object]) -> tupl
         return options_type(**values), secrets
     except ValueError as error:  # the plug-in's own check of its options
         raise ConfigError(f"{kind}: {error}") from error
+
+
+def check(kind_class: type[Backend], name: str, value: object) -> None:
+    """Raise ConfigError where ``value`` is not of the type of that option; whether it fits the others is not asked."""
+    known = {option.name: option for option in options_of(kind_class)}
+    _typed(kind_class.kind, known[name], get_type_hints(kind_class.options_type())[name], value)
 
 
 def _typed(kind: str, option: Option, hint: Any, value: object) -> Any:

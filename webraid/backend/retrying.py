@@ -19,7 +19,7 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """``attempts`` in all, the first included; waits from ``base`` to ``cap`` seconds, growing and jittered; nothing
-    is begun ``deadline`` seconds or more after the first attempt began."""
+    is begun ``deadline`` seconds or more after the first attempt began, not counting what our own limits held up."""
 
     attempts: int = 5
     base: float = 0.2
@@ -44,18 +44,28 @@ RULES: Mapping[type[BackendError], Rule] = {
 }
 
 
-class Retries:
-    """Runs calls under a policy.  ``stop`` is asked before and during every wait: True gives up at once."""
+def nothing() -> float:
+    """The ``waited`` where there are no limits."""
+    return 0.0
 
-    def __init__(self, policy: RetryPolicy, env: Env, meter: Meter, stop: Callable[[], bool] = never) -> None:
+
+class Retries:
+    """Runs calls under a policy.  ``stop`` is asked before and during every wait: True gives up at once.  ``waited``:
+    seconds that this thread's requests waited for our own limits so far."""
+
+    def __init__(
+        self, policy: RetryPolicy, env: Env, meter: Meter, stop: Callable[[], bool] = never,
+        waited: Callable[[], float] = nothing,
+    ) -> None:  # fmt: skip
         self._policy = policy
         self._env = env
         self._meter = meter
         self._stop = stop
+        self._waited = waited
 
     def run(self, op: Op, go: Callable[[], T]) -> T:
         """The answer of ``go``, or the error of its last attempt."""
-        began = self._env.monotonic()
+        began = self._env.monotonic() - self._waited()
         failures: Counter[type[BackendError]] = Counter()
         delay = self._policy.base
         while True:
@@ -69,7 +79,8 @@ class Retries:
                 delay = min(self._policy.cap, self._env.rng.uniform(self._policy.base, delay * 3))
                 told = error.retry_after if isinstance(error, RateLimited) else None
                 wait = max(delay, told or 0.0)
-                too_late = self._env.monotonic() - began + wait >= self._policy.deadline
+                passed = self._env.monotonic() - self._waited() - began
+                too_late = passed + wait >= self._policy.deadline
                 if too_late or not pause(self._env, wait, self._stop):
                     raise
                 self._meter.retried(op)
@@ -87,10 +98,11 @@ class Retrying(Wrapper):
     kind: ClassVar[str] = "retrying"
 
     def __init__(
-        self, inner: Backend, policy: RetryPolicy, *, env: Env, meter: Meter, stop: Callable[[], bool] = never
-    ) -> None:
+        self, inner: Backend, policy: RetryPolicy, *, env: Env, meter: Meter, stop: Callable[[], bool] = never,
+        waited: Callable[[], float] = nothing,
+    ) -> None:  # fmt: skip
         super().__init__(inner)
-        self._retries = Retries(policy, env, meter, stop)
+        self._retries = Retries(policy, env, meter, stop, waited)
 
     def around(self, call: Call, go: Callable[[], T]) -> T:
         return self._retries.run(call.op, go)

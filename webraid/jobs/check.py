@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from webraid.array.tolerance import pack_tolerance
+from webraid.backend import hashes
 from webraid.codec.levels import parse_level
 from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK, EXIT_UNREADABLE, BackendError, WebRAIDError, worst
 from webraid.jobs.context import Context
@@ -219,11 +220,11 @@ def _check_log(ctx: Context, disk: bytes, report: DiskCheck, share: float) -> No
 
 
 def _listed_well(item: Expected, stored: Stored, report: DiskCheck) -> bool:
-    md5 = stored.hash("md5")
-    if md5 and item.md5:
-        report.hashed += 1
-        return md5 == item.md5.hex() and stored.size == item.size
-    return stored.size == item.size
+    """By size and by every hash that the provider tells and we can know."""
+    sha256, md5 = item.sha256.hex(), item.md5.hex()
+    told = {value: hashes.expected(name, sha256=sha256, md5=md5, size=item.size) for name, value in stored.hashes}
+    report.hashed += any(told.values())
+    return stored.size == item.size and all(ours in (None, theirs) for theirs, ours in told.items())
 
 
 def _read(ctx: Context, disk: bytes, items: list[Expected], report: DiskCheck) -> None:

@@ -5,27 +5,31 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from webraid.backend.base import Backend, Caps
+from webraid.backend.budget import Budget
 from webraid.backend.disk import Disk
 from webraid.backend.login import Keep, Secrets
 from webraid.backend.registry import load, make_options
 from webraid.backend.retrying import RetryPolicy
-from webraid.backend.throttled import Limits
+from webraid.backend.throttled import Limits, Lines
 from webraid.codec.keys import Root
 from webraid.codec.seal import open_envelope, seal_envelope
-from webraid.config import DiskSection, expand, put_secrets
+from webraid.config import DiskSection, expand
 from webraid.env import Env
 from webraid.errors import PluginMissing
 from webraid.jobs.caps import Kept, cautious
 from webraid.jobs.settings import Settings
+from webraid.jobs.vault import lazily
 from webraid.table.fold import DiskInfo
 
 KIND = b"conn"
+Keeper = Callable[[Mapping[str, str]], Keep]  # from the secrets a disk was opened with to where renewed ones go
 ONCE = RetryPolicy(attempts=1)  # a folder that is gone does not come back within seconds
 
 
@@ -55,7 +59,7 @@ class Opener:
     environ: Mapping[str, str] = field(repr=False)
     disk: str = ""
     folder: Path | None = field(default=None, repr=False)
-    keep: Keep | None = field(default=None, repr=False)
+    keeper: Keeper | None = field(default=None, repr=False)
     _made: list[Secrets] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -69,8 +73,9 @@ class Opener:
         options, found = make_options(cls, given)
         with self._lock:
             if not self._made:
-                own = {key: expand(value, self.environ) for key, value in self.secrets.items()}
-                self._made.append(Secrets({**found, **own}, disk=self.disk, folder=self.folder, keep=self.keep))
+                values = {**found, **self.secrets}
+                keep = self.keeper(values) if self.keeper else None
+                self._made.append(Secrets(values, disk=self.disk, folder=self.folder, keep=keep))
         return cls, options, self._made[0]
 
     def __call__(self) -> Backend:
@@ -92,25 +97,27 @@ def from_section(section: DiskSection, secrets: Mapping[str, str]) -> Connection
     """The connection that this machine's config describes."""
     return Connection(
         name=section.name, kind=section.kind, domain=section.domain, options=dict(section.options),
-        secrets=dict(secrets), capacity=section.capacity, reserve=section.reserve, threads=section.threads,
+        secrets=dict(secrets), capacity=section.capacity, reserve=section.reserve or 0, threads=section.threads,
     )  # fmt: skip
 
 
 def make_disk(
     connection: Connection, *, id: bytes, settings: Settings, limits: Limits,
-    kept: Callable[[], Kept | None] = lambda: None,
+    kept: Callable[[], Kept | None] = lambda: None, keeper: Keeper | None = None, lines: Lines | None = None,
+    budget: Budget | None = None,
 ) -> Disk:  # fmt: skip
-    """The disk, not yet talked to.  ``kept``: what a probe found out about this account."""
+    """The disk, not yet talked to.  ``kept``: what a probe found out about this account.  ``keeper``: where
+    renewed secrets go, if not into the vault.  ``lines`` are shared with the pool's other disks."""
     places = settings.places
     opener = Opener(
         connection.kind, connection.options, connection.secrets, settings.environ, connection.name,
-        places.plugin(connection.kind), lambda secrets: put_secrets(places.secrets, connection.name, secrets),
+        places.plugin(connection.kind), keeper or partial(lazily, settings, connection.name),
     )  # fmt: skip
     kind, found = _caps(connection.kind), kept()
     caps = None if kind is None or found is None else cautious(found.caps, kind)
     return Disk(
         connection.name, settings.wrap(connection.name, opener), env=settings.env, id=id, domain=connection.domain,
-        threads=connection.threads, limits=limits, caps=caps, guess=kind,
+        threads=connection.threads, limits=limits, lines=lines, budget=budget, caps=caps, guess=kind,
         retry=ONCE if kind is not None and kind.local else None,
     )  # fmt: skip
 

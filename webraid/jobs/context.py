@@ -15,14 +15,17 @@ from webraid.array.events import ArrayEvent, DiskStalled, Finding, ShardBad, Sha
 from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
 from webraid.backend.throttled import Limits
-from webraid.config import Config, Places, load, load_secrets
+from webraid.backend.timetable import parse_timetable
+from webraid.config import Config, Places, load
 from webraid.env import Env
-from webraid.errors import ConfigError, IntegrityError, PoolBusy
+from webraid.errors import ConfigError, IntegrityError, PoolBusy, PoolError
 from webraid.jobs.caps import kept_caps
 from webraid.jobs.connection import Connection, from_section, make_disk, open_connection
-from webraid.jobs.events import DiskBytes, DiskNotice, ShardFound
+from webraid.jobs.events import DiskBytes, DiskNotice, Notice, ShardFound
+from webraid.jobs.idle import note_writes
+from webraid.jobs.manners import LastResorts, Manners, patient, rate_of
 from webraid.jobs.settings import Settings
-from webraid.model import parse_size
+from webraid.jobs.vault import vault_of
 from webraid.table.device import Identity, OwnLog, load_identity
 from webraid.table.fold import DiskInfo
 from webraid.table.gather import gather
@@ -45,12 +48,14 @@ class Context:
     index: LocalIndex
     disks: dict[bytes, Disk]
     table: Table
+    manners: Manners
     findings: list[Finding] = field(default_factory=list)
     array: Array = field(init=False)
+    closed: bool = False
 
     def __post_init__(self) -> None:
         self.array = Array(
-            self.disks, env=self.env, on_event=self._array_event, patience=self.config.limits.patience
+            LastResorts(self.disks), env=self.env, on_event=self._array_event, patience=self.config.limits.patience
         )  # fmt: skip
 
     @property
@@ -84,6 +89,9 @@ class Context:
             if verdict is Verdict.ROLLED_BACK:
                 text = f"shows an older state: {len(answer.lost)} records it once acknowledged are gone"
                 self.event(DiskNotice(name, text, alarm=True))
+            elif verdict is Verdict.LAGGING:
+                text = f"does not show {len(answer.lost)} records yet that it acknowledged: it does not count for now"
+                self.event(DiskNotice(name, text))
             elif verdict is Verdict.CORRUPT:
                 self.event(DiskNotice(name, f"serves damaged data: {view.notes.get(disk, '')}", alarm=True))
             elif verdict in (Verdict.FOREIGN, Verdict.EMPTY):
@@ -119,10 +127,17 @@ class Context:
                 self.event(DiskNotice(event.disk, "does not answer in its time: the others do its work"))
 
     def close(self) -> None:
-        """Stop the disks' threads without waiting for hung ones."""
+        """Keep what was counted, stop the disks' threads without waiting for hung ones."""
         for disk in self.disks.values():
             disk.close()
-        self.database.close()
+        if not self.closed:
+            self.closed = True
+            try:
+                note_writes(self)
+                self.manners.close()
+            except PoolError as error:  # the run's own result counts more than what was counted
+                self.event(Notice(f"what this run has used up could not be noted: {error}", warning=True))
+            self.database.close()
 
 
 @contextmanager
@@ -140,21 +155,16 @@ def locked(places: Places) -> Iterator[None]:
         os.close(descriptor)
 
 
-def limits_of(config: Config, disks: int) -> Limits:
-    """Each disk's share of the configured bandwidth."""
-    up, down = parse_size_rate(config.limits.upload), parse_size_rate(config.limits.download)
-    share = max(1, disks)
-    return Limits(up=up / share if up else None, down=down / share if down else None)
-
-
-def parse_size_rate(text: str) -> float | None:
-    """'2 MiB/s' -> bytes a second; '0' -> None."""
-    return parse_size(text.removesuffix("/s")) or None
+def limits_of(config: Config, disks: int = 1, env: Env | None = None) -> Limits:
+    """The pool's limits for a disk that has the line for itself: one that is being added, or logged in to."""
+    env = env or Env()
+    up, down = (rate_of(parse_timetable(text), env) for text in (config.limits.upload, config.limits.download))
+    return Limits(up=up, down=down)
 
 
 def open_context(settings: Settings) -> Context:
     """Everything but the first look at the disks (``Context.open_table``).  Raises NotAPool and ConfigError."""
-    config = load(settings.places.config, settings.environ)
+    config = patient(load(settings.places.config, settings.environ))
     identity = load_identity(settings.places.device)
     if identity.pool.hex() != config.pool.id:
         raise ConfigError(
@@ -164,15 +174,17 @@ def open_context(settings: Settings) -> Context:
     database = Database(settings.places.database)
     disks: dict[bytes, Disk] = {}
     local = Local(database)
+    manners = Manners(config, local, settings.env, settings.on_event)
     table = Table(
         identity, local, OwnLog(settings.places.device), disks, settings.env, patience=config.limits.patience
     )  # fmt: skip
-    secrets = load_secrets(settings.places.secrets)
+    secrets = vault_of(settings, config).all(section.name for section in config.disks)
 
     def made(connection: Connection, disk_id: bytes) -> Disk:
-        limits = limits_of(config, max(len(config.disks), len(table.state.members())))
+        name = connection.name
         return make_disk(
-            connection, id=disk_id, settings=settings, limits=limits, kept=lambda: kept_caps(local, disk_id),
+            connection, id=disk_id, settings=settings, limits=manners.limits(name), lines=manners.lines,
+            budget=manners.budget(name), kept=lambda: kept_caps(local, disk_id),
         )  # fmt: skip
 
     def connect(info: DiskInfo) -> None:
@@ -185,7 +197,7 @@ def open_context(settings: Settings) -> Context:
     if not table.state.members():  # the cache was deleted: the config says where to look, the markers who is there
         strangers = [made(from_section(section, secrets.get(section.name, {})), b"") for section in config.disks]
         _identify(strangers, disks, identity, settings.env, config.limits.patience)
-    return Context(settings, config, identity, database, local, LocalIndex(database), disks, table)
+    return Context(settings, config, identity, database, local, LocalIndex(database), disks, table, manners)
 
 
 def _marker(backend: Backend) -> Marker | None:

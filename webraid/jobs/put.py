@@ -24,6 +24,7 @@ from webraid.files.scan import scan
 from webraid.files.source import Scanned, open_source
 from webraid.jobs.context import Context, locked
 from webraid.jobs.events import FileTrouble, Notice, Progress, Started
+from webraid.jobs.idle import keep_alive
 from webraid.jobs.init import host
 from webraid.jobs.known import Known
 from webraid.jobs.packer import Packer
@@ -31,7 +32,7 @@ from webraid.jobs.pages import load_index
 from webraid.jobs.reading import ChunkFailure, Wanted, read_chunks, with_good_homes
 from webraid.jobs.repair import repair_missing
 from webraid.jobs.run import Run, new_run
-from webraid.jobs.seats import seats
+from webraid.jobs.seats import seats, used_by_name
 from webraid.jobs.settle import abort, settle
 from webraid.jobs.spotcheck import spot_check
 from webraid.model import Geometry, PackKind, parse_size
@@ -322,6 +323,8 @@ class _Put:
         result.conflicts = [other.name for other in ctx.table.state.conflicts(shot)] if shot else []
         for other in result.conflicts:
             ctx.event(Notice(f"snapshot {other} of the same folder was made at the same time elsewhere: both are kept"))
+        ctx.manners.note_stored(lambda: used_by_name(ctx))
+        keep_alive(ctx)
         ctx.table.flush(ctx.config.limits.patience)
         result.seconds = ctx.env.monotonic() - started
 

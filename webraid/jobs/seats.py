@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from webraid.array.placement import Seat
+from webraid.backend.base import Caps
 from webraid.codec.shard import FOOTER, shard_sizes
+from webraid.config import DiskSection
 from webraid.jobs.context import Context
-from webraid.model import Pack, PackKind
+from webraid.model import Pack, PackKind, Usage
 from webraid.table.gather import gather
 
 
@@ -30,8 +32,28 @@ def stored_bytes(ctx: Context) -> dict[bytes, int]:
     return used
 
 
+HEADROOM = 500_000_000  # bytes, or
+HEADROOM_SHARE = 0.1  # of the place, whichever is less
+
+
+def reserve_of(section: DiskSection | None, caps: Caps, usage: Usage) -> int:
+    """Bytes to leave free: as configured, else a little of a place whose quota other data share (mail, photos), so that
+    we are not the ones who fill it up.  A folder is left to its owner."""
+    if section is not None and section.reserve is not None:
+        return section.reserve
+    if caps.local or usage.free is None:
+        return 0
+    total = usage.total if usage.total is not None else usage.free + (usage.used or 0)
+    return min(HEADROOM, int(total * HEADROOM_SHARE))
+
+
+def used_by_name(ctx: Context) -> dict[str, int]:
+    """``stored_bytes`` by the disks' names."""
+    return {ctx.disk_name(disk): count for disk, count in stored_bytes(ctx).items()}
+
+
 def seats(ctx: Context) -> list[Seat]:
-    """All joined disks in a stable order."""
+    """All joined disks in a stable order.  Asks the providers anew: others use the same quota."""
     infos = sorted(ctx.table.state.joined(), key=lambda info: info.id)
     usable = set(ctx.table.usable())
     asked = {
@@ -40,14 +62,15 @@ def seats(ctx: Context) -> list[Seat]:
         if info.id in usable and ctx.disks[info.id].caps.usage
     }
     told, _ = gather(asked, ctx.env, enough=lambda _: False, patience=ctx.config.limits.patience)
+    ctx.manners.note_stored(lambda: used_by_name(ctx))
     capped = any(info.capacity is not None for info in infos)
     used = stored_bytes(ctx) if capped else {}
     result = []
     for info in infos:
         section = ctx.config.disk(info.name)
         free = told[info.id].free if info.id in told else None
-        if free is not None and section is not None:
-            free -= section.reserve
+        if free is not None:
+            free -= reserve_of(section, ctx.disks[info.id].caps, told[info.id])
         capacity = section.capacity if section is not None and section.capacity is not None else info.capacity
         if capacity is not None:
             room = capacity - used.get(info.id, 0)

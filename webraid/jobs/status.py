@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from webraid.array.tolerance import pack_tolerance
+from webraid.backend.budget import Balance
 from webraid.codec.levels import parse_level
 from webraid.errors import WebRAIDError
 from webraid.jobs.context import Context
+from webraid.jobs.idle import every, overdue, written
 from webraid.jobs.pages import load_index
 from webraid.jobs.reading import with_good_homes
 from webraid.jobs.repair import missing_indices
-from webraid.jobs.seats import stored_bytes
+from webraid.jobs.seats import stored_bytes, used_by_name
 from webraid.jobs.snapshots import ordered
 from webraid.model import DiskState, Home, PackKind, PoolState
 from webraid.table.fold import DiskInfo
@@ -22,7 +24,8 @@ from webraid.table.log import Verdict
 
 @dataclass(frozen=True, slots=True)
 class DiskStatus:
-    """One disk.  ``stored``: bytes of ours by the table; ``free``: None where nobody knows."""
+    """One disk.  ``stored``: bytes of ours by the table; ``free``: None where nobody knows.  ``written_ms``: when this
+    machine last wrote to it, None if never; ``overdue``: so long ago that the provider may think the account idle."""
 
     name: str
     kind: str
@@ -32,6 +35,9 @@ class DiskStatus:
     stored: int
     free: int | None
     capacity: int | None
+    written_ms: int | None = None
+    overdue: bool = False
+    budgets: tuple[Balance, ...] = ()
 
 
 @dataclass(slots=True)
@@ -112,6 +118,7 @@ def status(ctx: Context) -> Status:
         fresh=view.fresh, answered=view.counted, joined=count, snapshots=len(shots),
         level_explained=spec.explain(count) if enough else "", still_needed=max(0, spec.least - count),
     )  # fmt: skip
+    ctx.manners.note_stored(lambda: used_by_name(ctx))
     result.disks = _disks(ctx)
     table_margin = len(set(domains.values())) - 1
     result.survives = min(safe.survives, table_margin, promised if promised is not None else table_margin)
@@ -145,8 +152,27 @@ def _disks(ctx: Context) -> list[DiskStatus]:
             room = max(0, capacity - used.get(info.id, 0))
             free = room if free is None else min(room, free)
         word, detail = _state(ctx, info)
-        result.append(DiskStatus(info.name, info.kind, info.domain, word, detail, used.get(info.id, 0), free, capacity))
+        result.append(
+            DiskStatus(
+                info.name, info.kind, info.domain, word, detail, used.get(info.id, 0), free, capacity,
+                *_rest(ctx, info), _balances(ctx, info),
+            )
+        )  # fmt: skip
     return result
+
+
+def _rest(ctx: Context, info: DiskInfo) -> tuple[int | None, bool]:
+    """When it was last written to (ms), and whether that is too long ago."""
+    last = written(ctx, info.id)
+    if last is None:
+        return None, False
+    local = info.id in ctx.disks and ctx.disks[info.id].caps.local
+    return int(last * 1000), overdue(info.kind, local, ctx.env.now() - last, every(ctx.config))
+
+
+def _balances(ctx: Context, info: DiskInfo) -> tuple[Balance, ...]:
+    budget = ctx.manners.budget(info.name)
+    return tuple(budget.balances()) if budget else ()
 
 
 def _state(ctx: Context, info: DiskInfo) -> tuple[str, str]:
@@ -157,10 +183,13 @@ def _state(ctx: Context, info: DiskInfo) -> tuple[str, str]:
         return DiskState.UNREACHABLE.value, (error.args[0] if error else "no answer")
     if answer.verdict in (Verdict.FOREIGN, Verdict.EMPTY):
         return DiskState.FAULTED.value, view.notes.get(info.id, "")
+    if answer.verdict is Verdict.LAGGING:
+        return DiskState.UNREACHABLE.value, f"does not show {len(answer.lost)} records yet that it acknowledged"
     if answer.verdict.alarming:
         detail = view.notes.get(info.id) or f"{len(answer.lost)} records it once acknowledged are gone"
         return DiskState.FAULTED.value, f"{answer.verdict.value}: {detail}"
     if not info.joined:
         return DiskState.REBUILDING.value, "joining: run add-backend again to finish"
-    behind = f"behind by {len(answer.missing)} records; the next put catches it up" if answer.missing else ""
-    return DiskState.ONLINE.value, behind
+    words = [f"behind by {len(answer.missing)} records; the next put catches it up"] if answer.missing else []
+    words += [balance.sentence() for balance in _balances(ctx, info) if not balance.left]
+    return DiskState.ONLINE.value, "; ".join(words)

@@ -106,7 +106,12 @@ def test_what_a_state_allows(state: str, usable: bool, writable: bool, admits: b
         (Op.GET, AuthExpired("x"), Event.AUTH),
         (Op.CONNECT, Misconfigured("x"), Event.AUTH),
         (Op.PUT, QuotaExceeded("x"), Event.QUOTA),
-        (Op.GET, QuotaExceeded("x", what="egress"), Event.UNAVAILABLE),
+        (Op.PUT, QuotaExceeded("x", what="upload"), Event.QUOTA),
+        (Op.PUT, QuotaExceeded("x", what="requests"), Event.QUOTA),
+        (Op.GET, QuotaExceeded("x", what="egress"), Event.SPENT),
+        (Op.GET, QuotaExceeded("x", what="requests"), Event.SPENT),
+        (Op.CALL, QuotaExceeded("x", what="egress"), Event.SPENT),
+        (Op.CALL, QuotaExceeded("x", what="requests"), Event.OK),
         (Op.PUT, PermissionDenied("x"), Event.QUOTA),
         (Op.DELETE, PermissionDenied("x"), Event.OK),
         (Op.GET, PermissionDenied("x"), Event.UNAVAILABLE),
@@ -225,6 +230,31 @@ def test_a_full_disk_is_read_but_not_written_until_it_is_time_to_try_again(clock
     assert not health.writable
     health.saw(Op.PUT, None)
     assert health.writable
+
+
+def test_a_disk_that_lets_nothing_out_is_written_but_not_read_until_it_is_time_to_try_again(clock: Any) -> None:
+    health = Health(clock.env)
+    fail(health, 9, QuotaExceeded("x", what="egress"))
+    assert (health.state, health.opened_by) == (DiskState.ONLINE, None)
+    assert (health.usable, health.writable, health.admit()) == (False, True, True)
+    health.saw(Op.PUT, None)
+    assert not health.usable
+    clock.sleep(300)
+    assert health.usable
+    fail(health, 1, QuotaExceeded("x", what="egress"))
+    health.saw(Op.GET, None)
+    assert health.usable
+
+
+def test_a_budget_that_is_spent_takes_a_disk_out_for_that_and_for_nothing_else(env: Env) -> None:
+    spent: set[Op] = set()
+    health = Health(env, allows=lambda op: op not in spent)
+    assert (health.usable, health.writable) == (True, True)
+    spent.add(Op.GET)
+    assert (health.usable, health.writable, health.admits) == (False, True, True)
+    spent.add(Op.PUT)
+    spent.remove(Op.GET)
+    assert (health.usable, health.writable, health.admits) == (True, False, True)
 
 
 def test_the_last_error_is_kept_without_its_traceback(env: Env) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from webraid.backend.base import Caps
+from webraid.backend.base import Bytes, Caps, Digest
 from webraid.backend.memory import Memory, Store
-from webraid.backend.probe import probe
-from webraid.env import seeded
-from webraid.errors import ProtocolError
+from webraid.backend.probe import measure, probe
+from webraid.env import Env, seeded
+from webraid.errors import ProtocolError, Unavailable
 from webraid.model import Stored
 
 CLAIMS = Caps(hashes=("md5", "sha256"), hashes_in_list=True)
@@ -73,3 +73,50 @@ def test_hashes_that_are_claimed_but_not_told_do_not_count() -> None:
 def test_an_account_that_would_lose_data_is_refused(kind: Callable[[Store, Caps], Memory]) -> None:
     with pytest.raises(ProtocolError):
         probed(kind)
+
+
+# -------------------------------------------------------------------------------------------------------------- speed
+class Modem(Memory):
+    """A place on a line: each request takes a time, each byte, too."""
+
+    clock: list[float]
+
+    def put(self, name: str, data: Bytes, *, digest: Digest) -> Stored:
+        self.clock[0] += 0.1 + memoryview(data).nbytes / 2e6
+        return super().put(name, data, digest=digest)
+
+    def get(self, name: str, *, locator: str = "", offset: int = 0, size: int | None = None) -> bytes:
+        data = super().get(name, locator=locator, offset=offset, size=size)
+        self.clock[0] += 0.1 + len(data) / 8e6
+        return data
+
+
+def test_speed_is_latency_and_rates_of_one_and_of_several_connections() -> None:
+    clock, place = [0.0], Store()
+
+    def opened() -> Modem:
+        made = Modem(place)
+        made.clock = clock
+        return made
+
+    env = Env(now=lambda: 7.0, monotonic=lambda: clock[0], random=bytes)
+    speed = measure(opened, env, "scratch/", 3)
+    assert speed.latency == pytest.approx(0.1, rel=0.02)
+    assert speed.up == pytest.approx(2e6, rel=0.1)
+    assert speed.down == pytest.approx(8e6, rel=0.1)
+    assert (speed.connections, speed.at) == (3, 7.0)
+    assert speed.up_together == pytest.approx(2e6, rel=0.2)  # all three share the one clock
+    assert speed.moved == (2 * 4 * (4 << 20)) + (1 << 20)
+    assert list(opened().list("")) == []
+
+
+def test_a_measurement_that_fails_leaves_nothing_behind() -> None:
+    place = Store()
+
+    class Broken(Memory):
+        def get(self, name: str, *, locator: str = "", offset: int = 0, size: int | None = None) -> bytes:
+            raise Unavailable("away")
+
+    with pytest.raises(Unavailable):
+        measure(lambda: Broken(place), Env(), "scratch/", 2)
+    assert list(Memory(place).list("")) == []

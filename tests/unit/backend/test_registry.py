@@ -12,7 +12,7 @@ import pytest
 
 from webraid.backend.base import Backend
 from webraid.backend.memory import Memory
-from webraid.backend.registry import kinds, load, make_options, options_of
+from webraid.backend.registry import check, covered, kinds, load, make_options, meant, options_of
 from webraid.errors import ConfigError, PluginMissing
 
 METADATA = "Metadata-Version: 2.1\nName: acme-disks\nVersion: 1.0\nProvides-Extra: attic\nProvides-Extra: cellar\n"
@@ -27,7 +27,18 @@ nothing = acme_good:Nothing
 number = acme_good:NUMBER
 old = acme_old:Old
 """
-GOOD = "from webraid.backend.memory import Memory\nclass Good(Memory):\n    kind = 'zz-good'\nNUMBER = 7\n"
+GOOD = """
+from webraid.backend.memory import Memory
+class Good(Memory):
+    kind = 'zz-good'
+    @classmethod
+    def also_called(cls):
+        return {'zz-best': 'even better', 'attic': 'has a plug-in of its own'}
+    @classmethod
+    def called(cls, alias):
+        return {'place': alias}
+NUMBER = 7
+"""
 
 
 @pytest.fixture
@@ -63,6 +74,23 @@ def test_an_unknown_kind_lists_the_known_and_names_the_nearest() -> None:
     with pytest.raises(PluginMissing, match=r"'zz-god'; known: .*attic.*zz-good") as caught:
         load("zz-god")
     assert caught.value.hint == "Did you mean 'zz-good'?"
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_word_that_is_no_kind_may_be_covered_by_one() -> None:
+    assert meant("zz-good") == ("zz-good", {})
+    assert meant("zz-best") == ("zz-good", {"place": "zz-best"})
+    assert covered()["zz-best"] == ("zz-good", "even better")
+    assert "attic" not in covered()
+    with pytest.raises(PluginMissing, match="no kind of disk called 'zz-bst'") as caught:
+        meant("zz-bst")
+    assert caught.value.hint == "Did you mean 'zz-best'?"
+    with pytest.raises(PluginMissing):
+        load("zz-best")
+
+
+def test_a_kind_covers_nothing_unless_it_says_so() -> None:
+    assert (Memory.also_called(), Memory.called("x")) == ({}, {})
 
 
 @pytest.mark.usefixtures("plugins")
@@ -110,7 +138,7 @@ class Options:
     regions: tuple[str, ...] = field(default_factory=tuple)
     ports: tuple[int, ...] = ()
     speed: Speed = Speed.FAST
-    token: str = field(default="", metadata={"secret": True}, repr=False)
+    token: str = field(default="", metadata={"secret": True, "file": True, "rare": True}, repr=False)
 
     def __post_init__(self) -> None:
         if self.rate < 0:
@@ -183,6 +211,12 @@ def test_an_unknown_option_names_the_nearest_one() -> None:
     assert caught.value.hint.startswith("acme knows: path, access_key, bucket")
 
 
+def test_one_answer_is_judged_by_itself() -> None:
+    check(Acme, "port", "80")
+    with pytest.raises(ConfigError, match="'port' of acme must be a whole number"):
+        check(Acme, "port", "many")
+
+
 def test_a_missing_option_is_named_with_its_help() -> None:
     with pytest.raises(ConfigError, match="acme needs the option 'path'") as caught:
         make_options(Acme, {"access_key": "K"})
@@ -207,6 +241,8 @@ def test_the_wizard_and_the_docs_see_all_options() -> None:
     assert list(options)[:3] == ["path", "access_key", "bucket"]
     assert (options["path"].required, options["path"].help, options["path"].type) == (True, "the folder", "a path")
     assert (options["access_key"].secret, options["token"].required, options["port"].default) == (True, False, None)
+    assert (options["token"].file, options["token"].rare) == (True, True)
+    assert (options["path"].file, options["path"].rare) == (False, False)
     assert (options["regions"].default, options["speed"].default) == ((), Speed.FAST)
     assert [option.name for option in options_of(Memory)] == ["place"]
     assert issubclass(Acme, Backend)

@@ -11,6 +11,7 @@ from webraid.backend.guarded import Guarded
 from webraid.backend.memory import Memory
 from webraid.backend.metered import Count, Meter, Metered
 from webraid.backend.retrying import Retrying, RetryPolicy
+from webraid.backend.throttled import Limits, Throttle, Throttled
 from webraid.backend.wrapper import Op, pause
 from webraid.env import Env
 from webraid.errors import (
@@ -172,3 +173,29 @@ def test_a_listing_that_breaks_off_is_asked_for_anew_and_whole(env: Env, put: An
         put(rig.disk, name, b"x")
     rig.faults.script = [Step(Fault.AFTER, Op.LIST)]
     assert sorted(stored.name for stored in rig.disk.list("")) == ["a", "b", "c"]
+
+
+def test_what_our_own_limits_hold_up_does_not_count_against_the_deadline(clock: Any, put: Any) -> None:
+    """A body that waits for its turn on a slow line for longer than the deadline is tried again all the same."""
+    faults, meter = Faults(env=clock.env), Meter()
+    throttled = Throttled(
+        Faulty(Memory(), faults), Throttle(Limits(up=10), clock.env), env=clock.env, meter=meter
+    )  # fmt: skip
+    policy = RetryPolicy(attempts=3, deadline=60)
+    disk = Retrying(throttled, policy, env=clock.env, meter=meter, waited=lambda: throttled.waited)
+    faults.script = [Fault.BEFORE, Fault.BEFORE]
+    put(disk, "a", bytes(2000))
+    assert (faults.calls, meter.total().retries) == (3, 2)
+    assert throttled.waited > 500
+
+
+def test_what_the_provider_makes_us_wait_for_does_count(clock: Any) -> None:
+    faults, meter = Faults(env=clock.env), Meter()
+    throttled = Throttled(Faulty(Memory(), faults), Throttle(Limits(), clock.env), env=clock.env, meter=meter)
+    policy = RetryPolicy(attempts=9, deadline=60)
+    disk = Retrying(throttled, policy, env=clock.env, meter=meter, waited=lambda: throttled.waited)
+    faults.storm, faults.retry_after = 99, 25.0
+    with pytest.raises(RateLimited):
+        disk.usage()
+    assert faults.calls == 3
+    assert throttled.waited < 5

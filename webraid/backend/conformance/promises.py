@@ -128,8 +128,10 @@ def a_missing_name_is_object_not_found(subject: Subject) -> None:
     """4. From get, ranged get and stat alike: never there, deleted, a folder, below an object."""
     with subject.opened() as backend:
         put(backend, subject.at("missing/folder/object"), b"1")
-        put(backend, subject.at("missing/deleted"), b"2")
-        backend.delete(subject.at("missing/deleted"))
+        gone = put(backend, subject.at("missing/deleted"), b"2")
+        backend.delete(gone.name)
+        expect_missing(lambda: backend.get(gone.name, locator=gone.locator), "get by the locator of what was deleted")
+        expect_missing(lambda: backend.stat(gone.name, locator=gone.locator), "stat by the locator of what was deleted")
         for name in ("missing/never", "no/such/folder", "missing/deleted", "missing/folder", "missing/folder/object/x"):
             for action, what in _readings(backend, subject.at(name)):
                 if subject.caps.range_get or what in ("get", "stat"):
