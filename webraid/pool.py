@@ -14,14 +14,19 @@ from webraid.jobs import events
 from webraid.jobs.context import Context, open_context
 from webraid.jobs.settings import Settings
 
+NONE: Mapping[str, str] = {}
+
 if TYPE_CHECKING:  # jobs are imported when they run: starting up stays quick
     from webraid.backend.conformance import Result
+    from webraid.backend.login import Dialogue
+    from webraid.backend.probe import Speed
     from webraid.codec.keys import KdfParams
     from webraid.entry import Entry
     from webraid.jobs.add_backend import Added
     from webraid.jobs.check import CheckResult
     from webraid.jobs.get import GetResult
     from webraid.jobs.init import Made
+    from webraid.jobs.login import Reached
     from webraid.jobs.put import PutResult
     from webraid.jobs.recover import Recovered
     from webraid.jobs.repair import Repaired
@@ -56,12 +61,30 @@ def open_pool(where: Settings | None = None, *, on_event: events.OnEvent | None 
     return Pool(open_context(where))
 
 
-def recover_pool(where: Settings, *, kind: str, options: Mapping[str, object], secret: str) -> tuple[Recovered, Pool]:
-    """Bring a pool back from any one of its disks with the passphrase or the recovery code."""
+def recover_login(
+    where: Settings, *, kind: str, options: Mapping[str, object], secrets: Mapping[str, str] = NONE,
+    dialogue: Dialogue | None = None,
+) -> Reached:  # fmt: skip
+    """The first half of recover_pool: log in to the one disk.  ``dialogue`` is who can be asked."""
+    from webraid.jobs.login import Nobody, reach
+    from webraid.jobs.recover import refuse_second
+
+    refuse_second(where)
+    asked = dialogue or Nobody(where.env)
+    return reach(where, kind=kind, name="recovery", options=options, secrets=secrets, dialogue=asked)
+
+
+def recover_from(where: Settings, reached: Reached, *, secret: str) -> tuple[Recovered, Pool]:
+    """The second half of recover_pool.  ``secret``: the passphrase or the recovery code."""
     from webraid.jobs.recover import recover
 
-    recovered, ctx = recover(where, kind=kind, options=options, secret=secret)
+    recovered, ctx = recover(where, reached, secret=secret)
     return recovered, Pool(ctx)
+
+
+def recover_pool(where: Settings, *, kind: str, options: Mapping[str, object], secret: str) -> tuple[Recovered, Pool]:
+    """Bring a pool back from any one of its disks with the passphrase or the recovery code."""
+    return recover_from(where, recover_login(where, kind=kind, options=options), secret=secret)
 
 
 class Pool:
@@ -88,17 +111,57 @@ class Pool:
         return self._ctx.config.pool.name
 
     def add_backend(
-        self, kind: str, name: str, options: Mapping[str, object], *, domain: str = "", capacity: int | None = None,
-        reserve: int = 0,
+        self, kind: str, name: str, options: Mapping[str, object], *, secrets: Mapping[str, str] = NONE,
+        dialogue: Dialogue | None = None, domain: str = "", capacity: int | None = None,
+        reserve: int | None = None,
     ) -> Added:  # fmt: skip
-        """Add a disk: claim the place, fill it with the table, let it count."""
+        """Add a disk: log in, claim the place, fill it with the table, let it count."""
+        reached = self.log_in(kind, name, options, secrets=secrets, dialogue=dialogue)
+        return self.join(reached, domain=domain, capacity=capacity, reserve=reserve)
+
+    def log_in(
+        self, kind: str, name: str, options: Mapping[str, object], *, secrets: Mapping[str, str] = NONE,
+        dialogue: Dialogue | None = None,
+    ) -> Reached:  # fmt: skip
+        """The first half of add_backend: nothing is kept yet.  Options may hold '${NAME}', ``secrets`` are literal."""
+        from webraid.jobs.add_backend import check_name
+        from webraid.jobs.login import Nobody, reach
+
+        check_name(self._ctx, name)
+        asked = dialogue or Nobody(self._ctx.env)
+        return reach(self._ctx.settings, kind=kind, name=name, options=options, secrets=secrets, dialogue=asked)
+
+    def join(
+        self, reached: Reached, *, domain: str = "", capacity: int | None = None, reserve: int | None = None
+    ) -> Added:  # fmt: skip
+        """The second half of add_backend."""
         from webraid.jobs.add_backend import add_backend
         from webraid.jobs.context import locked
 
         with locked(self._ctx.settings.places):
-            return add_backend(
-                self._ctx, kind=kind, name=name, options=options, domain=domain, capacity=capacity, reserve=reserve
-            )
+            return add_backend(self._ctx, reached, domain=domain, capacity=capacity, reserve=reserve)
+
+    def kind_of(self, name: str) -> str:
+        """The kind of a disk.  Raises NotInTable."""
+        from webraid.jobs.backends import find_disk
+
+        return find_disk(self._ctx, name).kind
+
+    def log_in_again(
+        self, name: str, options: Mapping[str, object] = NONE, *, secrets: Mapping[str, str] = NONE,
+        dialogue: Dialogue | None = None,
+    ) -> Reached:  # fmt: skip
+        """Renew the login of a disk; ``keep_login`` keeps it.  What is given goes before what was known."""
+        from webraid.jobs.login import Nobody, reach_again
+
+        asked = dialogue or Nobody(self._ctx.env)
+        return reach_again(self._ctx, name, options=options, secrets=secrets, dialogue=asked)
+
+    def keep_login(self, reached: Reached) -> None:
+        """Try a renewed login out, then keep it here and, sealed, on the disks."""
+        from webraid.jobs.login import keep_login
+
+        keep_login(self._ctx, reached)
 
     def remove_backend(self, name: str, *, force: bool = False, lost: bool = False) -> int:
         """Take a disk out; returns what the pool survives without it."""
@@ -111,6 +174,12 @@ class Pool:
         from webraid.jobs.backends import test_backend
 
         return test_backend(self._ctx, name, on_result)
+
+    def measure_backend(self, name: str) -> Speed:
+        """Measure how fast a disk is, with a few MiB."""
+        from webraid.jobs.backends import measure_disk
+
+        return measure_disk(self._ctx, name)
 
     def put(
         self, paths: Sequence[str], *, level: str = "", tags: Sequence[str] = (), one_file_system: bool = False,

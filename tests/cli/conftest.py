@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli import attic as kinds
 from webraid import pool as api
 from webraid.cli.app import main
 from webraid.codec.keys import KdfParams
@@ -145,6 +146,18 @@ def home(machine: Machine, model: Path) -> Machine:
 
 
 @pytest.fixture
+def pool(machine: Machine) -> Machine:
+    """A pool of its own on three folders, for whoever recovers it: the log knows the folders' true places."""
+    root = machine.root
+    where = api.settings(environ=machine.environ)
+    api.init_pool(where, name="own", level="raid5", passphrase=PASSPHRASE, kit=root / "kit.txt", kdf=CHEAP)
+    with api.open_pool(where) as opened:
+        for number in range(1, 4):
+            opened.add_backend("local", f"d{number}", {"path": str(root / f"d{number}")})
+    return machine
+
+
+@pytest.fixture
 def lose(home: Machine) -> Callable[..., None]:
     """Unplug folders."""
 
@@ -153,3 +166,14 @@ def lose(home: Machine) -> Callable[..., None]:
             (home.root / name).rename(home.root / f"{name}.gone")
 
     return away
+
+
+@pytest.fixture
+def attic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The kind 'attic' is installed, here and in child processes; gives where a disk would be, opening to 'open-1'."""
+    site = kinds.install(tmp_path / "site")
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", f"{site}:{kinds.ROOT}")
+    place = tmp_path / "attic"
+    kinds.shut(place, "open-1")
+    return place

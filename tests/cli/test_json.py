@@ -52,7 +52,8 @@ def test_every_document_has_only_fields_that_are_documented(home: Machine, lose:
     commands: list[list[str | Path]] = [
         ["put", home.root / "photos"], ["get", "-t", home.root / "out"], ["status"], ["check"], ["repair"],
         ["snapshots"], ["backend", "ls"], ["config", "path"], ["config", "check"],
-        ["add-backend", "local", "d5", "--path", home.root / "d5"], ["backend", "rm", "d5"],
+        ["add-backend", "local", "d5", "--path", home.root / "d5"], ["backend", "speed", "d5"],
+        ["backend", "login", "d5"], ["config", "secrets", "file"], ["backend", "rm", "d5"],
     ]  # fmt: skip
     for words in commands:
         document = home("--json", *words).document

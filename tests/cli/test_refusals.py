@@ -16,7 +16,7 @@ WRONG = [
     (["put", "{root}/pw", "--level", "rad5"], 2, "'rad5' is not a level", "Levels are raid0"),
     (["put", "{root}/pw", "--level", "rs:8+3"], 2, "needs 11 disks and there are 4", "Add 7 more"),
     (["put", "{root}/nowhere"], 3, "none of the paths", "Check the paths"),
-    (["add-backend"], 2, "which kind of disk?", "local, s3"),
+    (["add-backend"], 2, "which kind of disk?", "local, rclone, s3"),
     (["add-backend", "locl", "x", "--path", "y"], 2, "no kind of disk called 'locl'", "Did you mean 'local'?"),
     (["add-backend", "local", "x"], 2, "a local disk needs --path", "Folder"),
     (["add-backend", "local", "x", "--pth", "y"], 2, "no option --pth", "Did you mean --path?"),

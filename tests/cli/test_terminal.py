@@ -3,60 +3,14 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
-import select
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Machine
-
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
-
-
-class Terminal:
-    """A process on a pseudo terminal of its own."""
-
-    def __init__(self, machine: Machine, *argv: str | Path, columns: int = 100, **environ: str) -> None:
-        self.master, slave = pty.openpty()
-        given = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), **machine.environ, **environ}
-        command = [sys.executable, "-m", "webraid", *map(str, argv)]
-        self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=given, start_new_session=True, cwd=machine.root
-        )
-        os.close(slave)
-        self.raw = ""
-
-    @property
-    def text(self) -> str:
-        """What was shown, without colours."""
-        return ESCAPES.sub("", self.raw).replace("\r\n", "\n")
-
-    def read(self, until: str = "", patience: float = 30.0) -> str:
-        """Go on until it shows ``until`` or ends."""
-        end, seen = time.monotonic() + patience, len(self.text)
-        while time.monotonic() < end and not (until and until in self.text[seen:]):
-            if select.select([self.master], [], [], 0.05)[0]:
-                try:
-                    data = os.read(self.master, 65536)
-                except OSError:  # the other side has gone
-                    break
-                self.raw += data.decode(errors="replace")
-        assert not until or until in self.text[seen:], self.text
-        return self.text
-
-    def type(self, answer: str) -> None:
-        os.write(self.master, answer.encode() + b"\n")
-
-    def end(self) -> int:
-        self.read()
-        os.close(self.master)
-        return self.process.wait(timeout=30)
+from tests.cli.terminal import Terminal
 
 
 @pytest.fixture
@@ -96,10 +50,11 @@ def test_a_typed_passphrase_is_not_shown_judged_and_typed_twice(bare: Machine) -
 
 def test_add_backend_asks_for_what_is_missing(home: Machine) -> None:
     there = Terminal(home, "add-backend")
-    shown = there.read("Kind (local, s3): ")
+    shown = there.read("Number or name: ")
     assert "a folder: another internal disk" in shown
     there.type("tape")
-    there.read("Kind (local, s3): ")
+    there.read("Number or name: ")
+    assert "There is no kind of disk called 'tape'. Type a number or a name" in there.text
     there.type("local")
     there.read("path: ")
     there.type("d9")

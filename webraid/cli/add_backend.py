@@ -9,9 +9,12 @@ import typer
 
 from webraid.cli import kind_options
 from webraid.cli.asking import ask
+from webraid.cli.completion import kind_names
+from webraid.cli.dialogue import dialogue
 from webraid.cli.documents import summary
 from webraid.cli.flags import command
 from webraid.cli.invocation import Invocation
+from webraid.cli.wizard import complete
 from webraid.errors import ConfigError
 from webraid.model import parse_size
 
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
     from webraid.jobs.add_backend import Added
 
 WORDS = Annotated[
-    list[str] | None, typer.Argument(metavar="KIND [NAME] [--OPTION VALUE]...", show_default=False, help="")
+    list[str] | None,
+    typer.Argument(metavar="KIND [NAME] [--OPTION VALUE]...", show_default=False, help="", autocompletion=kind_names),
 ]
 
 
@@ -38,24 +42,27 @@ def add_backend(
     """Add a disk to the pool.
 
     KIND says what it is, NAME how you call it; the other options depend on the kind.  On a terminal you are asked
-    for what is missing.
+    for what is missing: give no word at all, and you are asked for everything.
 
     \b
     Examples:
+      webraid add-backend
       webraid add-backend local usb --path /media/usb/webraid --capacity 200GiB
-      webraid add-backend s3 bucket --endpoint https://s3.example.org --bucket b --access-key K --secret-key S
+      webraid add-backend s3 b2 --provider b2 --region eu-central-003 --bucket my-webraid \\
+          --access-key-env B2_ID --secret-key-env B2_KEY
       webraid add-backend s3 --help
     """
     said = kind_options.split(words or [])
     limit = parse_size(capacity) if capacity else None
-    spare = parse_size(reserve) if reserve else 0
+    spare = parse_size(reserve) if reserve else None
     with call.pool() as pool:
-        wanted = kind_options.complete(call, said)
-        name = wanted.name or _name(call, wanted.kind)
+        wanted = complete(call, said)
+        name = wanted.name or _name(call, wanted.word)
+        reached = pool.log_in(
+            wanted.kind, name, wanted.options, secrets=wanted.secrets, dialogue=dialogue(call)
+        )  # fmt: skip
         with call.job("add-backend", pool):
-            added = pool.add_backend(
-                wanted.kind, name, kind_options.settled(wanted), domain=domain, capacity=limit, reserve=spare
-            )
+            added = pool.join(reached, domain=domain, capacity=limit, reserve=spare)
     call.summary(lambda: document(added), lambda screen: screen.added(added))
 
 
@@ -69,15 +76,20 @@ def document(added: Added) -> dict[str, object]:
 
 def _name(call: Invocation, kind: str) -> str:
     """The kind's own name while it is free, then kind-2, kind-3...; on a terminal only a proposal."""
-    from webraid.config import load
+    from webraid.config import load, valid_name
 
-    try:
-        taken = {disk.name for disk in load(call.places.config, call.environ).disks}
-    except ConfigError:
-        taken = set()
+    taken = {disk.name for disk in load(call.places.config, call.environ).disks}
     number = next(n for n in range(1, len(taken) + 2) if _numbered(kind, n) not in taken)
     proposal = _numbered(kind, number)
-    return ask(call, "Name of the disk", instead="NAME", default=proposal) if call.interactive else proposal
+    while call.interactive:
+        answer = ask(call, "Name of the disk", instead="NAME", default=proposal)
+        try:
+            if valid_name(answer) not in taken:
+                return answer
+            typer.echo(f"There is a disk called {answer!r} already.", err=True)
+        except ConfigError as error:
+            typer.echo(f"{error}. {error.hint}", err=True)
+    return proposal
 
 
 def _numbered(kind: str, number: int) -> str:

@@ -1,7 +1,8 @@
-"""backend ls, test, rm (and add): the disks of the pool."""
+"""backend ls, test, speed, login, rm (and add): the disks of the pool."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,14 +10,17 @@ import typer
 from webraid.cli import documents, kind_options
 from webraid.cli.add_backend import add_backend
 from webraid.cli.completion import disk_names
+from webraid.cli.dialogue import dialogue
 from webraid.cli.documents import summary
 from webraid.cli.flags import command, family
 from webraid.cli.invocation import Invocation
+from webraid.cli.wizard import ask_secrets
 from webraid.cli.words import duration
-from webraid.errors import EXIT_ERROR, EXIT_OK
+from webraid.errors import EXIT_ERROR, EXIT_OK, AuthExpired, ConfigError
 
 if TYPE_CHECKING:
     from webraid.backend.conformance import Result
+    from webraid.pool import Pool
 
 NAME = Annotated[str, typer.Argument(help="Name of the disk.", autocompletion=disk_names, show_default=False)]
 
@@ -27,6 +31,9 @@ def register(app: typer.Typer) -> None:
     command(group, "ls")(ls)
     command(group, "add", cls=kind_options.KindCommand, context_settings=kind_options.LOOSE)(add_backend)
     command(group, "test")(test)
+    command(group, "speed")(speed)
+    for where in (group, app):  # 'webraid login NAME' is what an expired login's message says
+        command(where, "login", cls=kind_options.KindCommand, context_settings=kind_options.LOOSE)(login)
     command(group, "rm")(rm)
 
 
@@ -73,6 +80,70 @@ def test(call: Invocation, name: NAME) -> int:
         lambda screen: screen.line(f"{name}: " + ", ".join(f"{count} {word}" for word, count in counted.items())),
     )  # fmt: skip
     return code
+
+
+def speed(call: Invocation, name: NAME) -> None:
+    """Measure how fast a disk is.
+
+    It takes a few MiB to the disk and back, in a scratch folder which it removes again: the time of a small request,
+    and the rates of one connection and of several at once.
+
+    \b
+    Example:
+      webraid backend speed usb
+    """
+    with call.pool() as pool, call.job("backend speed", pool):
+        found = pool.measure_backend(name)
+    call.summary(
+        lambda: summary("backend speed", backend=name, **dataclasses.asdict(found)),
+        lambda screen: screen.timed(name, found),
+    )
+
+
+LOGIN = Annotated[
+    list[str],
+    typer.Argument(metavar="NAME [--OPTION VALUE]...", show_default=False, help="", autocompletion=disk_names),
+]
+
+
+def login(call: Invocation, words: LOGIN) -> None:
+    """Renew the login of a disk.
+
+    A login that works is kept.  Else you log in again, as when the disk was added; off a terminal the options of the
+    disk's kind say how.  What is new is tried out first, then kept on this machine and, sealed, on the disks.
+
+    \b
+    Examples:
+      webraid backend login drive
+      webraid backend login bucket --access-key-env B2_ID --secret-key-env B2_KEY
+      webraid add-backend s3 --help
+    """
+    name, *rest = words
+    with call.pool() as pool:
+        said = kind_options.split(rest, pool.kind_of(name))
+        if said.name:
+            raise ConfigError("too many words", hint="It is: NAME --option value ...")
+        again(call, pool, name, said)
+    call.summary(
+        lambda: summary("backend login", backend=name),
+        lambda screen: screen.line(f"The login of {name} works, and is kept."),
+    )
+
+
+def again(call: Invocation, pool: Pool, name: str, said: kind_options.Words) -> None:
+    """Log in with what is known and was given; where that is refused, with what is asked for."""
+    options, secrets = dict(said.options), dict(said.secrets)
+    while True:
+        reached = pool.log_in_again(name, options, secrets=secrets, dialogue=dialogue(call))
+        try:
+            with call.job("backend login", pool):
+                pool.keep_login(reached)
+            return
+        except AuthExpired as error:
+            if said.typed or not call.interactive:
+                raise
+            typer.echo(f"{error}.", err=True)
+            secrets = ask_secrets(call, said.kind)
 
 
 def rm(

@@ -49,6 +49,13 @@ def disk_names(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def kind_names(incomplete: str) -> list[str]:
+    """The kinds that are installed."""
+    from webraid.backend.registry import kinds
+
+    return [kind for kind in kinds() if kind.startswith(incomplete)]
+
+
 def snapshot_names(incomplete: str) -> list[str]:
     """Only 'latest': asking the disks would be too slow for a keypress."""
     return ["latest"] if "latest".startswith(incomplete) else []

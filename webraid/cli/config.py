@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from webraid.cli.documents import summary
 from webraid.cli.flags import command, family
 from webraid.cli.invocation import Invocation
+from webraid.cli.words import many
 from webraid.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     command(group, "check")(check)
     command(group, "show")(show)
     command(group, "path")(path)
+    command(group, "secrets")(secrets)
 
 
 def check(call: Invocation) -> None:
@@ -37,17 +39,15 @@ def check(call: Invocation) -> None:
       webraid config check
     """
     from webraid.backend.registry import load, make_options
-    from webraid.config import expand, load_secrets
+    from webraid.config import expand
+    from webraid.jobs.vault import vault_of
 
     loaded = _load(call)
-    secrets = load_secrets(call.places.secrets)
+    secrets = vault_of(call.settings, loaded).all(disk.name for disk in loaded.disks)
     for disk in loaded.disks:
         try:
-            given = {**disk.options, **secrets.get(disk.name, {})}
-            make_options(
-                load(disk.kind),
-                {key: expand(value, call.environ) if isinstance(value, str) else value for key, value in given.items()},
-            )
+            given = {key: expand(v, call.environ) if isinstance(v, str) else v for key, v in disk.options.items()}
+            make_options(load(disk.kind), {**given, **secrets.get(disk.name, {})})
         except ConfigError as error:
             raise ConfigError(f"disk {disk.name}: {error}", hint=error.hint) from error
     call.summary(
@@ -86,6 +86,32 @@ def path(call: Invocation) -> None:
     )
 
 
+def secrets(
+    call: Invocation,
+    store: Annotated[str, typer.Argument(metavar="file|keyring", show_default=False, help="Where to keep them.")],
+) -> None:
+    """Keep the disks' secrets in a file or in the keyring.
+
+    They move there, and stay there for every disk that is added.  The file is secrets.toml beside the config file,
+    mode 0600.  The desktop's keyring is locked while nobody is logged in: a run from cron finds it closed.
+
+    \b
+    Example:
+      webraid config secrets keyring
+    """
+    from webraid.jobs.vault import STORES, vault_of
+
+    if store not in STORES:
+        raise ConfigError(f"secrets cannot be kept in {store!r}", hint=f"Known: {', '.join(STORES)}.")
+    loaded = _load(call)
+    count = vault_of(call.settings, loaded).move(store, [disk.name for disk in loaded.disks])
+    where = "the keyring" if store == "keyring" else str(call.places.secrets)
+    call.summary(
+        lambda: summary("config secrets", store=store, backends=count),
+        lambda screen: screen.line(f"The secrets of {many(count, 'disk')} are in {where}."),
+    )
+
+
 def _load(call: Invocation) -> Config:
     from webraid.config import load
 
@@ -103,6 +129,7 @@ def _sections(loaded: Config) -> dict[str, Any]:
             "patience": limits.patience,
         },
         "check": {"sample": loaded.check.sample},
+        "secrets": {"store": loaded.secrets.store},
         "disk": [_disk(disk) for disk in loaded.disks],
     }
 

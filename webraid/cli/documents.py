@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from webraid.cli.jsonlines import SCHEMA
+from webraid.cli.traffic import Traffic
 from webraid.cli.words import iso
 
 if TYPE_CHECKING:
-    from webraid.cli.traffic import Traffic
+    from webraid.backend.budget import Balance
     from webraid.entry import Entry
     from webraid.jobs.check import CheckResult
     from webraid.jobs.events import FileTrouble
@@ -100,7 +101,7 @@ def check(result: CheckResult, flows: Sequence[Traffic]) -> dict[str, Any]:
             "missing": disk.missing,
             "corrupt": disk.corrupt,
             "error": disk.error,
-            "requests": moved[disk.name].requests if disk.name in moved else 0,
+            **_costs(moved.get(disk.name) or Traffic(disk.name)),
         }
         for disk in result.disks
     ]
@@ -172,7 +173,7 @@ def status(now: Status, verdict: str, next_step: str, code: int) -> dict[str, An
 
 def backend(disk: DiskStatus) -> dict[str, Any]:
     """One disk as status and 'backend ls' tell it."""
-    return {
+    document = {
         "name": disk.name,
         "kind": disk.kind,
         "domain": disk.domain,
@@ -181,7 +182,11 @@ def backend(disk: DiskStatus) -> dict[str, Any]:
         "bytes_stored": disk.stored,
         "bytes_free": disk.free,
         "capacity": disk.capacity,
+        "overdue": disk.overdue,
     }
+    if disk.written_ms is not None:
+        document["last_written"] = iso(disk.written_ms)
+    return {**document, "budgets": _budgets(disk.budgets)} if disk.budgets else document
 
 
 def snapshot(shot: Shot) -> dict[str, Any]:
@@ -243,14 +248,30 @@ def _troubles(found: Iterable[FileTrouble]) -> list[dict[str, str]]:
 
 
 def _flows(flows: Sequence[Traffic]) -> list[dict[str, Any]]:
+    return [{"name": flow.disk, **_costs(flow)} for flow in flows]
+
+
+def _costs(flow: Traffic) -> dict[str, Any]:
+    costs = {
+        "bytes_up": flow.up,
+        "bytes_down": flow.down,
+        "requests": flow.requests,
+        "retries": flow.retries,
+        "errors": flow.errors,
+        "seconds_throttled": round(flow.throttled, 3),
+    }
+    return {**costs, "budgets": _budgets(flow.budgets)} if flow.budgets else costs
+
+
+def _budgets(balances: Iterable[Balance]) -> list[dict[str, Any]]:
     return [
         {
-            "name": flow.disk,
-            "bytes_up": flow.up,
-            "bytes_down": flow.down,
-            "requests": flow.requests,
-            "retries": flow.retries,
-            "errors": flow.errors,
+            "resource": str(balance.allowance.resource),
+            "period": str(balance.allowance.period),
+            "limit": balance.limit,
+            "spent": balance.spent,
+            "left": balance.left,
+            "until": iso(int(balance.until * 1000)),
         }
-        for flow in flows
+        for balance in balances
     ]

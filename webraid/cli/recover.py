@@ -9,15 +9,17 @@ import typer
 
 from webraid.cli import kind_options, passphrase
 from webraid.cli.add_backend import WORDS
+from webraid.cli.dialogue import dialogue
 from webraid.cli.documents import summary
 from webraid.cli.flags import command
 from webraid.cli.invocation import Invocation
+from webraid.cli.wizard import complete
 from webraid.errors import EXIT_ALARM, EXIT_OK, ConfigError
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "recover", cls=kind_options.KindCommand, context_settings=kind_options.LOOSE)(recover)
+    command(app, "recover", cls=kind_options.RecoverCommand, context_settings=kind_options.LOOSE)(recover)
 
 
 def recover(
@@ -36,18 +38,21 @@ def recover(
     \b
     Examples:
       webraid recover local --path /media/usb/webraid
-      webraid recover s3 --endpoint https://s3.example.org --bucket b --access-key K --secret-key S
+      webraid recover s3 --provider b2 --region eu-central-003 --bucket my-webraid \\
+          --access-key-env B2_ID --secret-key-env B2_KEY
     """
-    from webraid.pool import recover_pool
+    from webraid.pool import recover_from, recover_login
 
     said = kind_options.split(words or [])
     if said.name:
         raise ConfigError("recover takes no NAME: the pool knows its disks' names", hint="Leave it away.")
-    wanted = kind_options.complete(call, said)
+    wanted = complete(call, said)
+    reached = recover_login(
+        call.settings, kind=wanted.kind, options=wanted.options, secrets=wanted.secrets, dialogue=dialogue(call)
+    )
+    secret = _secret(call, recovery_code)
     with call.job("recover"):
-        result, pool = recover_pool(
-            call.settings, kind=wanted.kind, options=kind_options.settled(wanted), secret=_secret(call, recovery_code)
-        )
+        result, pool = recover_from(call.settings, reached, secret=secret)
         pool.close()
     code = EXIT_ALARM if result.alarms else EXIT_OK
     call.summary(

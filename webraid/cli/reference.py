@@ -15,7 +15,7 @@ from webraid.cli.app import NAME, tree
 
 WIDTH = 100
 MADE = "<!-- made by python -m webraid.cli.reference: change the code, not this page -->"
-ALIASES = {"put": "backup", "get": "restore", "cat": "dump", "add-backend": "backend add"}
+ALIASES = {"put": "backup", "get": "restore", "cat": "dump", "add-backend": "backend add", "login": "backend login"}
 
 GROUPS = (errors.WebRAIDError, errors.BackendError, errors.IntegrityError, errors.PoolError)  # never raised themselves
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webraid.backend.budget import WORDS, Period, Resource
 from webraid.cli.words import further, many, survival
 from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK, EXIT_UNREADABLE, worst
-from webraid.model import DiskState, PoolState
+from webraid.model import DiskState, PoolState, show_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from webraid.backend.budget import Balance
     from webraid.jobs.add_backend import Added
     from webraid.jobs.check import CheckResult
     from webraid.jobs.get import GetResult
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from webraid.jobs.repair import Repaired
     from webraid.jobs.status import DiskStatus, Status
 
+WHEN = {Period.DAY: "today", Period.MONTH: "this month"}
 NEXT_REPAIR = "Run 'webraid repair'."
 NEXT_ALARM = "Run 'webraid check' and find out what happened to that disk: its answers do not count."
 
@@ -64,6 +69,15 @@ def after_status(now: Status) -> str:
     return ""
 
 
+def of_resting(disks: list[DiskStatus]) -> str:
+    """Which accounts have not been written to for too long; '' when there are none."""
+    names = [disk.name for disk in disks if disk.overdue]
+    if not names:
+        return ""
+    them = f"{_names(names)} {'has' if len(names) == 1 else 'have'} not been written to for a long time"
+    return f"{them}: providers close accounts that rest. 'webraid put' writes to every disk."
+
+
 def status_code(now: Status) -> int:
     """How bad it is, as an exit code (only 'status --exit-code' ends with it)."""
     return worst(
@@ -91,6 +105,15 @@ def of_added(added: Added) -> str:
     return sentence
 
 
+def after_added(added: Added) -> str:
+    """What to do next; '' when there is nothing."""
+    if added.survives is None:
+        return "webraid add-backend"
+    if added.stored_survives is None:
+        return "webraid put PATH"
+    return NEXT_REPAIR if added.stored_survives < added.survives else ""
+
+
 def of_put(result: PutResult) -> str:
     """The honest acknowledgement."""
     sentence = survival(result.survives, result.disks)
@@ -108,6 +131,17 @@ def after_put(result: PutResult) -> str:
     if result.problems:
         return "Look at the files above: they are not in the snapshot as they should be."
     return ""
+
+
+def of_budgets(balances: Iterable[Balance]) -> str:
+    """'left this month: 998,766 writes, 27.9 GiB of downloads; today: 740.0 GiB of uploads'."""
+    parts: dict[str, list[str]] = {}
+    for balance in balances:
+        resource, when = balance.allowance.resource, WHEN[balance.allowance.period]
+        size = show_size(balance.left) if resource in (Resource.EGRESS, Resource.UPLOAD) else f"{balance.left:,}"
+        of = "of " if resource in (Resource.EGRESS, Resource.UPLOAD) else ""
+        parts.setdefault(when, []).append(f"{size} {of}{WORDS[resource]}" if balance.left else f"no {WORDS[resource]}")
+    return "left " + "; ".join(f"{when}: {', '.join(words)}" for when, words in parts.items())
 
 
 def after_get(result: GetResult) -> str:

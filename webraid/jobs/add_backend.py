@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
 from webraid.backend.probe import Probe, probe
+from webraid.backend.registry import load
 from webraid.codec.levels import parse_level
-from webraid.config import DiskSection, put_disk, put_secrets, valid_name
-from webraid.errors import ConfigError, NotEnoughDisks, ObjectNotFound
+from webraid.config import put_disk, valid_name
+from webraid.errors import BackendError, ConfigError, NotEnoughDisks, ObjectNotFound
+from webraid.jobs.backends import SCRATCH, section_of
 from webraid.jobs.caps import keep_caps
-from webraid.jobs.connection import Connection, Opener, make_disk, seal_connection
-from webraid.jobs.context import Context, limits_of
+from webraid.jobs.connection import Connection, make_disk, seal_connection
+from webraid.jobs.context import Context
 from webraid.jobs.fill import ask, fill, listing
+from webraid.jobs.login import Reached, explained
 from webraid.jobs.pages import load_index
 from webraid.jobs.status import margin
+from webraid.jobs.vault import Pending, vault_of
 from webraid.model import Usage
 from webraid.table.fold import DiskInfo
 from webraid.table.records import AddDisk, Joined
 from webraid.table.survey import MARKER, digest_of, marker, read_marker
 
-SCRATCH = "scratch/"  # where the account is tried out; gone again when the disk joins
 ADDING = "adding"  # key of the local cache: the disk that is being added
 
 
@@ -30,7 +34,7 @@ ADDING = "adding"  # key of the local cache: the disk that is being added
 class Added:
     """What joined, and what the pool survives now with its default level (None: too few disks for it yet).
     ``stored_survives``: what the data stored so far survive (None: there are none).  ``latency`` seconds, ``up`` and
-    ``down`` bytes a second, ``notes``: what the probe found."""
+    ``down`` bytes a second, ``notes``: what the probe found; ``free_tier``: what costs nothing there, in words."""
 
     name: str
     kind: str
@@ -45,62 +49,68 @@ class Added:
     up: float = 0.0
     down: float = 0.0
     notes: tuple[str, ...] = ()
+    free_tier: str = ""
+
+
+def check_name(ctx: Context, name: str) -> None:
+    """Before anybody logs in for nothing.  Raises ConfigError."""
+    valid_name(name)
+    for info in ctx.table.state.members():
+        if info.name == name and not _unfinished(ctx, info):
+            raise _taken(name)
 
 
 def add_backend(
-    ctx: Context, *, kind: str, name: str, options: Mapping[str, object], domain: str = "",
-    capacity: int | None = None, reserve: int = 0,
+    ctx: Context, reached: Reached, *, domain: str = "", capacity: int | None = None, reserve: int | None = None
 ) -> Added:  # fmt: skip
     """Join a new disk; run again after an interruption it goes on where it was.
 
-    Raises ConfigError for a name, place or option that does not fit, BackendError when the place refuses, QuorumLost
-    when too few of the other disks answer.
+    Raises ConfigError for a name or place that does not fit, BackendError when the place refuses, QuorumLost when too
+    few of the other disks answer.
     """
-    valid_name(name)
-    opener = Opener(kind, options, {}, ctx.settings.environ)
-    cls, parsed, secrets = opener.parts()
-    identity = cls.identity(parsed)
-    section = DiskSection(name, kind, domain or cls.default_domain(parsed, name), capacity, reserve)
-    plain = {key: value for key, value in options.items() if key.replace("-", "_") not in secrets}
-    section = DiskSection(name, kind, section.domain, capacity, reserve, None, plain)
+    name = valid_name(reached.name)
     ctx.open_table()
-    info = _same(ctx, name, identity)
+    info = _same(ctx, name, reached.identity)
     if ctx.table.state.joined():
         ctx.table.require_quorum()
     connection = Connection(
-        name=name,
-        kind=kind,
-        domain=section.domain,
-        options=plain,
-        secrets=dict(secrets),
-        capacity=capacity,
-        reserve=reserve,
-    )
+        name=name, kind=reached.kind, domain=domain or reached.company, options=reached.options,
+        secrets=reached.secrets, capacity=capacity, reserve=reserve or 0,
+    )  # fmt: skip
     disk_id = info.id if info else ctx.env.random(8)
+    pending, manners = Pending(), ctx.manners
     disk = make_disk(
-        connection, id=disk_id, settings=ctx.settings, limits=limits_of(ctx.config, len(ctx.disks) + 1)
+        connection, id=disk_id, settings=ctx.settings, limits=manners.limits(name), lines=manners.lines, keeper=pending
     )  # fmt: skip
     try:
         claimed = _claim(ctx, disk, mine=info is not None)
-    except BaseException:
+    except BaseException as error:
         disk.close()
+        if isinstance(error, BackendError):
+            explained(error)
         raise
     _seat(ctx, disk)
     ctx.local.set(ADDING, disk_id)
-    if info is None:
-        sealed = seal_connection(connection, ctx.identity.root, ctx.pool, ctx.env)
-        ctx.table.append(
-            AddDisk(
-                disk=disk_id, name=name, kind=kind, domain=section.domain, identity=identity, capacity=capacity,
-                connection=sealed,
-            )
-        )  # fmt: skip
-    put_secrets(ctx.settings.places.secrets, name, secrets)
-    put_disk(ctx.settings.places.config, section)
+    secrets = pending.settle(vault_of(ctx.settings), name, reached.secrets)
+    connection = msgspec.structs.replace(connection, secrets=secrets)
+    if info is None or not info.joined:
+        _announce(ctx, disk_id, connection, reached.identity)
+    put_disk(ctx.settings.places.config, replace(section_of(connection), reserve=reserve))
     join(ctx, disk)
     keep_caps(ctx.local, disk_id, claimed.probe)
     ctx.local.set(ADDING, b"")
-    return _result(ctx, section, claimed)
+    return _result(ctx, connection, claimed)
+
+
+def _announce(ctx: Context, disk: bytes, connection: Connection, identity: str) -> None:
+    """The disk takes its seat; an interrupted run's is taken again, with the login given now."""
+    sealed = seal_connection(connection, ctx.identity.root, ctx.pool, ctx.env)
+    ctx.table.append(
+        AddDisk(
+            disk=disk, name=connection.name, kind=connection.kind, domain=connection.domain, identity=identity,
+            capacity=connection.capacity, connection=sealed,
+        )
+    )  # fmt: skip
 
 
 def _seat(ctx: Context, disk: Disk) -> None:
@@ -115,8 +125,7 @@ def _same(ctx: Context, name: str, identity: str) -> DiskInfo | None:
     """The seat of an interrupted add-backend of the very same disk, if there is one."""
     for info in ctx.table.state.members():
         same_place = info.identity == identity
-        unfinished = not info.joined or ctx.local.get(ADDING) == info.id
-        if info.name == name and same_place and unfinished:
+        if info.name == name and same_place and _unfinished(ctx, info):
             return info
         if same_place:
             raise ConfigError(
@@ -124,8 +133,16 @@ def _same(ctx: Context, name: str, identity: str) -> DiskInfo | None:
                 hint="Two disks in one place would fail together: nothing would be gained.",
             )
         if info.name == name:
-            raise ConfigError(f"there is a disk called {name!r} already", hint="Choose another name.")
+            raise _taken(name)
     return None
+
+
+def _unfinished(ctx: Context, info: DiskInfo) -> bool:
+    return not info.joined or ctx.local.get(ADDING) == info.id
+
+
+def _taken(name: str) -> ConfigError:
+    return ConfigError(f"there is a disk called {name!r} already", hint="Choose another name.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +209,7 @@ def join(ctx: Context, disk: Disk) -> None:
     ctx.table.flush(ctx.config.limits.patience)
 
 
-def _result(ctx: Context, section: DiskSection, claimed: _Claimed) -> Added:
+def _result(ctx: Context, connection: Connection, claimed: _Claimed) -> Added:
     count = len(ctx.table.state.joined())
     spec = parse_level(ctx.table.state.level)
     try:
@@ -205,6 +222,6 @@ def _result(ctx: Context, section: DiskSection, claimed: _Claimed) -> Added:
     stored = margin(ctx, domains).survives if ctx.index.counts()[0] else None
     found = claimed.probe
     return Added(
-        section.name, section.kind, section.domain, claimed.usage.free, count, str(spec), survives, needed, stored,
-        found.latency, found.up, found.down, found.notes,
+        connection.name, connection.kind, connection.domain, claimed.usage.free, count, str(spec), survives, needed,
+        stored, found.latency, found.up, found.down, found.notes, load(connection.kind).free_tier,
     )  # fmt: skip

@@ -1,23 +1,32 @@
-"""backend ls, test and rm."""
+"""backend ls, test, speed and rm."""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 
 from webraid.array.tolerance import pack_tolerance
 from webraid.backend.conformance import Result, Subject, run_checks
 from webraid.backend.conformance.subject import scratch_prefix
-from webraid.config import drop_disk, load_secrets, put_secrets
-from webraid.errors import NotInTable, QuorumLost, RedundancyError
-from webraid.jobs.connection import Opener, from_section, open_connection
+from webraid.backend.probe import Probe, Speed, measure
+from webraid.config import DiskSection, drop_disk
+from webraid.errors import IntegrityError, NotInTable, QuorumLost, RedundancyError
+from webraid.jobs.caps import keep_caps, kept_caps
+from webraid.jobs.connection import Connection, Opener, from_section, open_connection
 from webraid.jobs.context import Context, locked
 from webraid.jobs.pages import load_index
 from webraid.jobs.reading import with_good_homes
+from webraid.jobs.vault import lazily, vault_of
 from webraid.model import PackKind
 from webraid.table.fold import DiskInfo
 from webraid.table.quorum import majority
 from webraid.table.records import RemoveDisk
+
+SCRATCH = "scratch/"  # where places are tried out; nothing of the pool lies there
+MOST = 8  # connections at once that are measured
 
 
 def find_disk(ctx: Context, name: str) -> DiskInfo:
@@ -29,15 +38,41 @@ def find_disk(ctx: Context, name: str) -> DiskInfo:
     raise NotInTable(f"there is no disk called {name!r}; the pool has: {known}")
 
 
+def connection_of(ctx: Context, info: DiskInfo) -> Connection:
+    """How this machine reaches a disk, its secrets included.  Where they got lost here, the log still has them.
+
+    Raises ConfigError, SealBroken.
+    """
+    section = ctx.config.disk(info.name)
+    secrets = vault_of(ctx.settings, ctx.config).get(info.name)
+    if section is None:
+        return open_connection(info, ctx.identity.root, ctx.pool)
+    if not secrets:
+        with contextlib.suppress(IntegrityError):  # then there are none
+            secrets = open_connection(info, ctx.identity.root, ctx.pool).secrets
+    return from_section(section, secrets)
+
+
+def section_of(connection: Connection) -> DiskSection:
+    """The disk's section of the config file."""
+    return DiskSection(
+        connection.name, connection.kind, connection.domain, connection.capacity, connection.reserve or None,
+        connection.threads, connection.options,
+    )  # fmt: skip
+
+
+def _opener(ctx: Context, connection: Connection) -> Opener:
+    settings = ctx.settings
+    return Opener(
+        connection.kind, connection.options, connection.secrets, settings.environ, connection.name,
+        settings.places.plugin(connection.kind), partial(lazily, settings, connection.name),
+    )  # fmt: skip
+
+
 def test_backend(ctx: Context, name: str, on_result: Callable[[Result], None]) -> list[Result]:
     """Run the conformance checks on a disk of the pool, in a scratch folder of its own that is removed again."""
-    info = find_disk(ctx, name)
-    section = ctx.config.disk(name)
-    secrets = load_secrets(ctx.settings.places.secrets).get(name, {})
-    connection = (
-        from_section(section, secrets) if section else open_connection(info, ctx.identity.root, ctx.pool)
-    )  # fmt: skip
-    opener = Opener(connection.kind, connection.options, connection.secrets, ctx.settings.environ)
+    connection = connection_of(ctx, find_disk(ctx, name))
+    opener = _opener(ctx, connection)
     _, options, _ = opener.parts()
     with closing(opener()) as instance:
         caps = instance.caps  # an account's own, where they differ from the kind's
@@ -46,6 +81,22 @@ def test_backend(ctx: Context, name: str, on_result: Callable[[Result], None]) -
         secrets=tuple(connection.secrets.values()), shown=(options,),
     )  # fmt: skip
     return run_checks(subject, on_result)
+
+
+def measure_disk(ctx: Context, name: str) -> Speed:
+    """How fast a disk of the pool is, measured in a scratch folder of its own that is removed again; kept here."""
+    info = find_disk(ctx, name)
+    opener = _opener(ctx, connection_of(ctx, info))
+    opened = ctx.settings.wrap(name, opener)
+    with closing(opened()) as instance:
+        caps = instance.caps
+        for left in list(instance.list(f"{SCRATCH}speed/")):  # of a run that was interrupted
+            instance.delete(left.name, locator=left.locator)
+    speed = measure(opened, ctx.env, f"{SCRATCH}speed/{ctx.env.random(6).hex()}/", max(1, min(MOST, caps.connections)))
+    kept = kept_caps(ctx.local, info.id)
+    found = Probe(kept.caps if kept else caps, speed.latency, speed.up, speed.down, speed.at, 0)
+    keep_caps(ctx.local, info.id, found)
+    return speed
 
 
 def remove_disk(ctx: Context, name: str, *, force: bool = False, lost: bool = False) -> int:
@@ -73,7 +124,9 @@ def remove_disk(ctx: Context, name: str, *, force: bool = False, lost: bool = Fa
         ctx.table.append(RemoveDisk(disk=info.id))
         ctx.table.flush(ctx.config.limits.patience)
         drop_disk(ctx.settings.places.config, name)
-        put_secrets(ctx.settings.places.secrets, name, {})
+        vault_of(ctx.settings, ctx.config).put(name, {})
+        if not any(disk.kind == info.kind and disk.name != name for disk in ctx.config.disks):
+            shutil.rmtree(ctx.settings.places.plugin(info.kind), ignore_errors=True)  # tokens may lie there, too
         answering = {disk: domain for disk, domain in rest.items() if disk in ctx.table.usable()}
         return _margin(ctx, answering)
 

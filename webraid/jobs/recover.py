@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,16 +12,19 @@ from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
 from webraid.backend.throttled import Limits
 from webraid.codec.keys import Opened, new_device, open_slot
-from webraid.config import Config, DiskSection, PoolSection
+from webraid.config import Config, PoolSection
 from webraid.errors import ConfigError, IntegrityError, NotAPool, ObjectNotFound, SealBroken, WrongPassphrase
-from webraid.jobs.connection import Connection, Opener, make_disk, open_connection
+from webraid.jobs.backends import section_of
+from webraid.jobs.connection import Connection, make_disk, open_connection
 from webraid.jobs.context import Context, locked, open_context
 from webraid.jobs.events import Notice
 from webraid.jobs.fill import SLOT_PREFIX
 from webraid.jobs.init import enroll, host
+from webraid.jobs.login import Reached
 from webraid.jobs.pages import load_index
 from webraid.jobs.settings import Settings
 from webraid.jobs.snapshots import ordered
+from webraid.jobs.vault import Pending, vault_of
 from webraid.table.device import Identity, OwnLog, forget_identity, has_identity, save_identity
 from webraid.table.gather import gather
 from webraid.table.local import Database, Local
@@ -45,26 +47,39 @@ class Recovered:
     fresh: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """How the one disk is reached, and what it renewed since."""
+
+    connection: Connection
+    pending: Pending
+    disk: bytes
+
+
 @dataclass(slots=True)
 class _Found:
     marker: Marker
     slots: dict[str, bytes]
 
 
-def recover(settings: Settings, *, kind: str, options: Mapping[str, object], secret: str) -> tuple[Recovered, Context]:
+def refuse_second(settings: Settings) -> None:
+    """Before anybody logs in for nothing.  Raises ConfigError when this machine has a pool already."""
+    if settings.places.config.exists() and has_identity(settings.places.device) and not _going_on(settings):
+        raise _taken(settings)
+
+
+def recover(settings: Settings, reached: Reached, *, secret: str) -> tuple[Recovered, Context]:
     """Open the pool that this one disk belongs to.  The caller closes the context.
 
     Raises NotAPool when the place is no disk of a pool, WrongPassphrase, BackendError, ConfigError when this machine
     has a pool already.  Run again after an interruption it begins anew, or, once the pool was there, goes on.
     """
-    going_on = _going_on(settings)
-    if settings.places.config.exists() and has_identity(settings.places.device) and not going_on:
-        raise _taken(settings)
-    opener = Opener(kind, options, {}, settings.environ)
-    _, _, secrets = opener.parts()
-    plain = {key: value for key, value in options.items() if key.replace("-", "_") not in secrets}
-    connection = Connection(name="recovery", kind=kind, domain="recovery", options=dict(plain), secrets=dict(secrets))
-    disk = make_disk(connection, id=b"", settings=settings, limits=Limits())
+    refuse_second(settings)
+    going_on, pending = _going_on(settings), Pending()
+    connection = Connection(
+        name="recovery", kind=reached.kind, domain="recovery", options=reached.options, secrets=reached.secrets
+    )
+    disk = make_disk(connection, id=b"", settings=settings, limits=Limits(), keeper=pending)
     try:
         found = _look(settings, disk)
         opened = _unlock(found, secret)
@@ -72,7 +87,7 @@ def recover(settings: Settings, *, kind: str, options: Mapping[str, object], sec
             _same_pool(settings, found.marker.pool)
         else:
             with locked(settings.places):
-                _adopt(settings, disk, found, opened, connection)
+                _adopt(settings, disk, found, opened, _Given(connection, pending, found.marker.disk))
     finally:
         disk.close()
     ctx = open_context(settings)
@@ -141,7 +156,7 @@ def _unlock(found: _Found, secret: str) -> Opened:
     raise WrongPassphrase("no key slot opens with this passphrase or recovery code")
 
 
-def _adopt(settings: Settings, disk: Disk, found: _Found, opened: Opened, connection: Connection) -> None:
+def _adopt(settings: Settings, disk: Disk, found: _Found, opened: Opened, given: _Given) -> None:
     """Read the log from this disk, learn the others, take a new device key (an old log is never continued)."""
     places = settings.places
     identity = Identity(found.marker.pool, opened.owner.public, host(), opened.root, new_device(settings.env))
@@ -159,7 +174,7 @@ def _adopt(settings: Settings, disk: Disk, found: _Found, opened: Opened, connec
         table.open()
         if not table.state.owner:
             raise NotAPool("this disk holds no readable log of its pool", hint="Try another disk of the pool.")
-        _write_config(settings, table, identity, connection, found.marker.disk)
+        _write_config(settings, table, identity, given)
         table.view.verdicts.clear()
         table.append(enroll(identity, opened.owner), wait=False)
     finally:
@@ -167,29 +182,28 @@ def _adopt(settings: Settings, disk: Disk, found: _Found, opened: Opened, connec
     save_identity(places.device, identity, settings.env)
 
 
-def _write_config(settings: Settings, table: Table, identity: Identity, given: Connection, given_id: bytes) -> None:
+def _write_config(settings: Settings, table: Table, identity: Identity, given: _Given) -> None:
     path, state = settings.places.config, table.state
     known = _kept_config(settings, identity.pool)
     if known is None:
         config.create(path, PoolSection(name=state.name, id=identity.pool.hex(), level=state.level))
+    vault = vault_of(settings)
     for info in state.members():
-        if known is not None and known.disk(info.name) is not None and info.id != given_id:
+        mine = info.id == given.disk
+        if known is not None and known.disk(info.name) is not None and not mine:
             continue
         try:
             connection = open_connection(info, identity.root, identity.pool)
         except IntegrityError as error:
             settings.on_event(Notice(f"disk {info.name}: {error}", warning=True))
             continue
-        if info.id == given_id:
-            connection = msgspec.structs.replace(connection, options=given.options, secrets=given.secrets)
-        config.put_secrets(settings.places.secrets, info.name, connection.secrets)
-        config.put_disk(
-            path,
-            DiskSection(
-                info.name, info.kind, info.domain, connection.capacity, connection.reserve, connection.threads,
-                connection.options,
-            ),
-        )  # fmt: skip
+        connection = msgspec.structs.replace(connection, name=info.name, kind=info.kind, domain=info.domain)
+        if mine:
+            connection = msgspec.structs.replace(connection, options=given.connection.options)
+            given.pending.settle(vault, info.name, given.connection.secrets)
+        else:
+            vault.put(info.name, connection.secrets)
+        config.put_disk(path, section_of(connection))
 
 
 def _kept_config(settings: Settings, pool: bytes) -> Config | None:

@@ -22,6 +22,7 @@ from webraid.jobs.events import DiskNotice, FileTrouble, Notice, ShardFound
 if TYPE_CHECKING:
     from rich.live import Live
 
+    from webraid.cli.traffic import Traffic
     from webraid.env import Env
     from webraid.jobs.events import Event
 
@@ -51,6 +52,7 @@ class Canvas:
         self._lock = threading.Lock()
         self._told: Counter[tuple[str, str]] = Counter()
         self.hushed = False
+        self.moved: Sequence[Traffic] = ()  # by each disk in the latest job, as far as it came to its end
 
     # -- results -----------------------------------------------------------------------------------------------------
     def line(self, text: str | Text = "", style: str = "") -> None:
@@ -129,6 +131,7 @@ class Canvas:
         if self.quiet or not (self.out.is_terminal and self.err.is_terminal):
             yield
             self._tell_rest()
+            self.moved = meters()
             return
         from webraid.cli.render.live import picture
 
@@ -139,6 +142,7 @@ class Canvas:
             finally:
                 self._tell_rest()
                 self._live, self._gauge = None, None
+        self.moved = meters()
 
     def event(self, event: Event) -> None:
         """Take in an event; on any thread."""

@@ -18,6 +18,7 @@ STYLES = {
     DiskState.ONLINE: GOOD, DiskState.UNREACHABLE: WARN, DiskState.REBUILDING: WARN, DiskState.FAULTED: BAD,
 }  # fmt: skip
 NEARLY_FULL = 0.9
+ROOMY = 100  # columns
 
 
 class Front(Canvas):
@@ -42,6 +43,9 @@ class Front(Canvas):
         if now.unreadable_packs:
             rows.append(("unreadable", many(now.unreadable_packs, "pack")))
         self.pairs(rows)
+        resting = verdict.of_resting(now.disks)
+        if resting:
+            self.line(resting, style=WARN)
         if not now.fresh and now.joined:
             text = f"Only {now.answered} of {many(now.joined, 'disk')} answered: newer snapshots may exist unseen."
             self.line(text, style=WARN)
@@ -67,28 +71,29 @@ class Front(Canvas):
 
     def disks(self, disks: list[DiskStatus]) -> None:
         """A line for each disk; what is odd about one follows below it."""
-        head = ("Disk", "State", "Used", "", "Free", "Domain", "Kind")[: 6 if self.narrow else 7]
-        rows: list[list[str | Text]] = []
-        for disk in disks:
-            state = Text(disk.state, style=STYLES.get(DiskState(disk.state), FAINT))
-            free = "?" if disk.free is None else show_size(disk.free)
-            row: list[str | Text] = [
-                disk.name,
-                state,
-                self._fill(disk),
-                show_size(disk.stored),
-                free,
-                disk.domain,
-                disk.kind,
-            ]
-            rows.append(row[: len(head)])
-        self.table(head, rows, right=("", "Free"))
+        head = ["Disk", "State", "Used", "", "Free", "Domain"]
+        head += [] if self.narrow else ["Kind"]
+        head += ["Written"] if any(disk.written_ms is not None for disk in disks) else []
+        self.table(head, [self._row(disk)[: len(head)] for disk in disks], right=("", "Free"))
         for disk in disks:
             if disk.detail:
                 self.line(Text.assemble((f"  {safe(disk.name)}: ", FAINT), safe(disk.detail)))
 
+    def _row(self, disk: DiskStatus) -> list[str | Text]:
+        written = "?" if disk.written_ms is None else ago(self.env.now(), disk.written_ms)
+        return [
+            disk.name,
+            Text(disk.state, style=STYLES.get(DiskState(disk.state), FAINT)),
+            self._fill(disk),
+            show_size(disk.stored),
+            "?" if disk.free is None else show_size(disk.free),
+            disk.domain,
+            *([] if self.narrow else [disk.kind]),
+            Text(written, style=WARN if disk.overdue else ""),
+        ]
+
     def _fill(self, disk: DiskStatus) -> Text:
-        width = 6 if self.narrow else 14
+        width = 6 if self.narrow else 10 if self.out.width < ROOMY else 14
         room = disk.capacity if disk.free is None else disk.stored + disk.free
         if not room:
             return Text(" " * width)

@@ -14,6 +14,7 @@ from webraid.cli.words import duration, many, rate, safe, survival
 from webraid.model import show_size
 
 if TYPE_CHECKING:
+    from webraid.backend.probe import Speed
     from webraid.cli.traffic import Traffic
     from webraid.jobs.add_backend import Added
     from webraid.jobs.check import CheckResult, DiskCheck
@@ -36,15 +37,21 @@ class Summaries(Canvas):
             self.line("Its recovery kit: print it or copy it by hand, and keep it where your computer is not.")
             self.line()
             self.lines(f"  {text}".rstrip() for text in made.kit.text().splitlines())
-        self.next_step("webraid add-backend local NAME --path FOLDER   (or: webraid add-backend --help)")
+        self.next_step("webraid add-backend   (it asks; or at once: webraid add-backend local NAME --path FOLDER)")
 
     def added(self, added: Added) -> None:
         """A disk that joined."""
         free = f", {show_size(added.free)} free" if added.free is not None else ""
         self.line(f"Disk {added.name} ({added.kind}, domain {added.domain}{free}) has joined:", style=GOOD)
         self.line(verdict.of_added(added))
+        if added.up or added.down:
+            rates = f"{rate(added.up, 1)} up, {rate(added.down, 1)} down"
+            self.line(f"It answers in {_quick(added.latency)}; one connection moves {rates}.", style=FAINT)
+        if added.free_tier:
+            self.line(f"Free there: {added.free_tier}.", style=FAINT)
         for note in added.notes:
             self.line(f"Note: {note}.", style=WARN)
+        self.next_step(verdict.after_added(added))
 
     def put(self, result: PutResult, flows: Sequence[Traffic]) -> None:
         """A snapshot."""
@@ -106,8 +113,7 @@ class Summaries(Canvas):
             ("snapshots", f"{result.snapshots:,} walked, {many(result.chunks, 'chunk')} accounted for"),
             ("read", f"{show_size(sum(disk.bytes_read for disk in result.disks))} in {duration(result.seconds)}"),
         ])  # fmt: skip
-        if self.verbose:
-            self._flows(flows)
+        self._flows(flows)
         self.next_step(verdict.after_check(result))
 
     def repaired(self, result: Repaired) -> None:
@@ -116,6 +122,7 @@ class Summaries(Canvas):
         self.line(verdict.of_repair(result), style=GOOD if not code else WARN if not result.lost else BAD)
         if result.shards:
             self.pairs([("stored", f"{show_size(result.bytes)} in {duration(result.seconds)}")])
+        self._flows(self.moved)
         if result.waiting or result.lost:
             self.next_step("Bring the missing disks back, or add another one; then run it again. See 'webraid status'.")
 
@@ -141,24 +148,42 @@ class Summaries(Canvas):
         if detail and (outcome == "failed" or self.verbose):
             self.line(f"    {detail}", style=style)
 
+    def timed(self, name: str, speed: Speed) -> None:
+        """How fast a disk is."""
+        self.line(f"{name} answers in {_quick(speed.latency)}.")
+        head = ("Connections", "Up", "Down")
+        rows = [("1", rate(speed.up, 1), rate(speed.down, 1))]
+        if speed.connections > 1:
+            rows.append((f"{speed.connections} at once", rate(speed.up_together, 1), rate(speed.down_together, 1)))
+        self.table(head, rows, right=head[1:])
+        self.line(f"Measured with {show_size(speed.moved)}.", style=FAINT)
+
     def removed(self, name: str, survives: int, disks: int) -> None:
         """A disk that left."""
         self.line(f"Disk {name} is no longer part of the pool; what lies on it was not touched.")
         self.line(f"The pool {survival(survives, disks)}.", style=GOOD if survives > 0 else WARN)
 
     def _flows(self, flows: Sequence[Traffic]) -> None:
-        """A line for each disk."""
+        """A line for each disk, and what its budget has left."""
         if not flows:
             return
         self.line()
-        head = ("Disk", "Sent", "Received", "Requests", "Retries", "Errors")
-        shown = head if any(flow.errors for flow in flows) else head[:-1]
-        rows = [
-            (flow.disk, show_size(flow.up), show_size(flow.down), f"{flow.requests:,}", f"{flow.retries:,}",
-             f"{flow.errors:,}")[: len(shown)]
-            for flow in flows
-        ]  # fmt: skip
-        self.table(shown, rows, right=head[1:])
+        columns: list[tuple[str, list[str]]] = [
+            ("Disk", [flow.disk for flow in flows]),
+            ("Sent", [show_size(flow.up) for flow in flows]),
+            ("Received", [show_size(flow.down) for flow in flows]),
+            ("Requests", [f"{flow.requests:,}" for flow in flows]),
+            ("Retries", [f"{flow.retries:,}" for flow in flows]),
+        ]
+        if any(flow.throttled for flow in flows):
+            columns.append(("Held up", [duration(flow.throttled) if flow.throttled else "" for flow in flows]))
+        if any(flow.errors for flow in flows):
+            columns.append(("Errors", [f"{flow.errors:,}" for flow in flows]))
+        head = [name for name, _ in columns]
+        self.table(head, list(zip(*(cells for _, cells in columns), strict=True)), right=head[1:])
+        budgets = [(flow.disk, verdict.of_budgets(flow.budgets)) for flow in flows if flow.budgets]
+        if budgets:
+            self.pairs(budgets)
 
 
 def _checked(disk: DiskCheck) -> list[str | Text]:
@@ -170,6 +195,13 @@ def _checked(disk: DiskCheck) -> list[str | Text]:
         disk.name, f"{disk.listed:,}", f"{disk.hashed:,}", f"{disk.read:,}", number(disk.missing, WARN),
         number(disk.corrupt, BAD), words,
     ]  # fmt: skip
+
+
+def _quick(seconds: float) -> str:
+    """'under 1 ms', '45 ms', '1.2 s'."""
+    if seconds >= 1:
+        return duration(seconds)
+    return f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else "under 1 ms"
 
 
 def _capital(text: str) -> str:
