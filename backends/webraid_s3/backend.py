@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from webraid.backend import ranges
 from webraid.backend.base import Backend, Bytes, Caps, Digest, ErrorTable
+from webraid.backend.login import Dialogue, Login, Secrets
 from webraid.backend.mapping import mapped
 from webraid.errors import BackendError, Misconfigured, ObjectNotFound, ProtocolError, Unavailable
 from webraid.model import Stored, Usage
@@ -19,6 +20,7 @@ from webraid_s3.client import make_client
 from webraid_s3.codes import CODES
 from webraid_s3.errors import ERRORS
 from webraid_s3.options import S3Options
+from webraid_s3.versions import Versions, check_listing
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _SURE_OF_ABSENCE = ("NoSuchKey", "NoSuchVersion")
@@ -32,13 +34,14 @@ class S3Backend(Backend):
     differing one means that other bytes were stored than we sent: Unavailable, because sending them again under the
     same name is exactly what mends it.  Where they are not, nothing is verified and no hash is told.
 
-    Deleting in a bucket that keeps versions (B2 does unless told otherwise) frees no space: give such a bucket the
-    lifecycle rule 'keep only the last version'.
+    In a bucket that keeps versions (B2 does unless told otherwise) a put takes away what it replaced and a delete all
+    there is of the name, unless ``keep_versions`` says otherwise: see versions.py.
     """
 
     kind: ClassVar[str] = "s3"
     summary: ClassVar[str] = "a bucket: AWS, Backblaze B2, Cloudflare R2, Wasabi, MinIO, iDrive e2, Storj, Google..."
     extra: ClassVar[str] = "s3"
+    free_tier: ClassVar[str] = "R2, B2 and iDrive e2: 10 GB each; Google: 5 GB in three US regions (September 2026)"
     ERRORS: ClassVar[ErrorTable] = ERRORS
     caps = Caps(
         hashes=("md5",),
@@ -57,6 +60,7 @@ class S3Backend(Backend):
         self._region = options.region
         self._location_needed = options.region not in ("", "auto", "us-east-1")
         self._prefix = f"{options.prefix}/" if options.prefix else ""
+        self._versions = Versions(self._call, self._prefix, keep=options.keep_versions)
         self._etag_is_md5 = options.preset.etag_is_md5
         self.caps = replace(type(self).caps, min_interval_same_key=options.preset.same_key)
 
@@ -70,6 +74,16 @@ class S3Backend(Backend):
         options = options.with_secrets(secrets)
         with mapped(ERRORS):
             return cls(options, make_client(options))
+
+    @classmethod
+    def login(cls, options: S3Options, secrets: Secrets, dialogue: Dialogue) -> Login:
+        """Nothing to get, but something to tell where the bucket keeps versions.  One or two requests."""
+        # What is wrong with the place or the keys is told a moment later, by prepare; a new bucket is made there, too.
+        with contextlib.suppress(BackendError), contextlib.closing(cls.connect(options, secrets)) as backend:
+            notice = backend._versions.notice()
+            if notice:
+                dialogue.tell(notice)
+        return Login()
 
     @classmethod
     def identity(cls, options: S3Options) -> str:
@@ -111,10 +125,12 @@ class S3Backend(Backend):
         finally:
             self._body = b""
         if not answer.get("ETag"):
-            raise ProtocolError("the answer to a put has no ETag: this is no S3 server", key=name)
+            raise _without_etag(answer, name)
         told = _md5_in(answer)
         verified = self._judge(told, digest.md5, name)
-        stored = Stored(name, memoryview(data).nbytes, version=answer.get("VersionId") or "", verified=verified)
+        version = str(answer.get("VersionId") or "")
+        self._versions.replaced(name, version)
+        stored = Stored(name, memoryview(data).nbytes, version=version, verified=verified)
         return replace(stored, hashes=self._hashes(told))
 
     def get(self, name: str, *, locator: str = "", offset: int = 0, size: int | None = None) -> bytes:
@@ -144,7 +160,7 @@ class S3Backend(Backend):
         start, before = self._prefix + prefix, ""
         with mapped(ERRORS, prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=start):
-                _check_listing(page, prefix)
+                check_listing(page, prefix)
                 for entry in page.get("Contents", ()):
                     key = str(entry.get("Key", ""))
                     if not key.startswith(start):
@@ -157,8 +173,10 @@ class S3Backend(Backend):
                     before = key
 
     def delete(self, name: str, *, locator: str = "") -> None:
+        if self._versions.remove_all(name):
+            return
         with contextlib.suppress(ObjectNotFound):
-            self._call("delete_object", name)
+            self._versions.hidden(name, self._call("delete_object", name))
 
     def usage(self) -> Usage:
         """S3 tells none: the pool counts what it stored."""
@@ -186,7 +204,7 @@ class S3Backend(Backend):
             raise
 
     def _probe(self) -> None:
-        _check_listing(self._call("list_objects_v2", Prefix=self._prefix, MaxKeys=1), "")
+        check_listing(self._call("list_objects_v2", Prefix=self._prefix, MaxKeys=1), "")
 
     def _check_bucket(self) -> None:
         """A bare 404, all that HEAD ever gives, may mean the bucket: what is lost then is the disk, not an object."""
@@ -217,10 +235,11 @@ class S3Backend(Backend):
         return (("md5", md5),) if md5 and self._etag_is_md5 is not False else ()
 
 
-def _check_listing(page: Mapping[str, Any], prefix: str) -> None:
-    """botocore takes any XML or HTML page for an empty listing; but silence is not absence."""
-    if "IsTruncated" not in page and "Name" not in page:
-        raise ProtocolError("the answer is no listing: this is no S3 server", key=prefix)
+def _without_etag(answer: Mapping[str, Any], name: str) -> BackendError:
+    """Swift says so of a put that a newer one of the same name overtook: another try is the newest again."""
+    if answer["ResponseMetadata"].get("RequestId"):
+        return Unavailable("the server does not say that it stored the object", key=name, provider_code="ETag")
+    return ProtocolError("the answer to a put has no ETag: this is no S3 server", key=name)
 
 
 def _md5_in(answer: Mapping[str, Any]) -> str:

@@ -5,11 +5,14 @@ No text of a server goes into a message, only its short code: texts may hold key
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from webraid.env import Env
 from webraid.errors import (
     AlreadyExists,
     AuthExpired,
@@ -27,12 +30,18 @@ from webraid.errors import (
     VersionMismatch,
 )
 
+ALLOWED_SKEW = 15 * 60.0  # seconds: what S3 allows
+_ENV = Env()
+
 Row = tuple[type[BackendError], str, str | None]  # our class, what happened, hint
 
 KEYS_HINT = "Check this disk's access key and secret key; make new ones at the provider."
 _CLOCK = "The clock of this machine is wrong by more than 15 minutes: set it."
 PLACE_HINT = "Compare this disk's endpoint, region and bucket with what the provider shows."
-_RIGHTS = "Give this key the right to list, read, write and delete in the bucket."
+_RIGHTS = (
+    "Give this key the right to list, read, write and delete in the bucket; "
+    "without the right to list, S3 refuses what is missing, too."
+)
 _CAPS = "Raise the account's caps at the provider, or wait until they are reset."
 
 _CODES: tuple[tuple[str, Row], ...] = (
@@ -153,12 +162,16 @@ def from_client_error(error: BaseException) -> BackendError:
             f"the account's cap is used up (HTTP {status})", what=what, provider_code=shown, hint=_CAPS
         )
     cls, sentence, hint = _row(code, status)
+    headers = meta.get("HTTPHeaders") or {}
+    if hint is _CLOCK or (code == str(status) == "403" and abs(_fast(told, headers)) > ALLOWED_SKEW):
+        cls, sentence, hint = CODES["RequestTimeTooSkewed"]
+        hint = _clock_hint(_fast(told, headers))
     text = f"{sentence} ({shown}, HTTP {status})" if shown != str(status) else f"{sentence} (HTTP {status})"
-    wait = _retry_after(meta.get("HTTPHeaders") or {})
+    wait = _retry_after(headers)
     if cls is RateLimited or (status == 503 and wait is not None):
         return RateLimited(text, retry_after=wait, provider_code=shown)
     if hint is PLACE_HINT:
-        region = str((meta.get("HTTPHeaders") or {}).get("x-amz-bucket-region") or told.get("Region") or "")
+        region = str(headers.get("x-amz-bucket-region") or told.get("Region") or "")
         hint = f"Set this disk's region to {region}." if _PLAIN.fullmatch(region) else hint
     return cls(text, provider_code=shown, hint=hint)
 
@@ -173,6 +186,28 @@ def _row(code: str, status: int) -> Row:
     if str(status) in CODES:
         return CODES[str(status)]
     return (Unavailable if status >= 500 else ProtocolError), "unexpected answer of the server", None
+
+
+def _fast(told: Mapping[str, Any], headers: Mapping[str, str]) -> float:
+    """By how many seconds our clock is before the server's, as far as the refusal tells; 0.0 where it does not.
+
+    S3 tells both times in its refusal; every answer has a Date.
+    """
+    # What is no time there is no news: the hint does without the figure.
+    with contextlib.suppress(KeyError, ValueError, TypeError):
+        ours, theirs = (datetime.fromisoformat(str(told[name])) for name in ("RequestTime", "ServerTime"))
+        return (ours - theirs).total_seconds()
+    with contextlib.suppress(ValueError, TypeError):
+        return _ENV.now() - parsedate_to_datetime(headers.get("date", "")).timestamp()
+    return 0.0
+
+
+def _clock_hint(fast: float) -> str:
+    if not fast:
+        return _CLOCK
+    minutes = round(abs(fast) / 60)
+    far = f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
+    return f"The clock of this machine is {far} {'fast' if fast > 0 else 'slow'}, by the server's: set it."
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

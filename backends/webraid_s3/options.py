@@ -41,8 +41,8 @@ PRESETS: Mapping[str, Preset] = {
 _REGION_IN_HOST = re.compile(r"s3\.([a-z0-9-]+)\.(?:backblazeb2|wasabisys)\.com")
 
 
-def _say(text: str, *, secret: bool = False) -> dict[str, Any]:
-    return {"help": text, "secret": secret}
+def _say(text: str, *, secret: bool = False, rare: bool = False) -> dict[str, Any]:
+    return {"help": text, "secret": secret, "rare": rare}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +52,24 @@ class S3Options:
     bucket: str = field(metadata=_say("Bucket; made if it is missing and the key may do that."))
     endpoint: str = field(default="", metadata=_say("URL of the server; empty for AWS."))
     region: str = field(default="", metadata=_say("Region the requests are signed for."))
-    prefix: str = field(default="", metadata=_say("Folder in the bucket, so that it can hold other things too."))
+    prefix: str = field(
+        default="", metadata=_say("Folder in the bucket, so that it can hold other things too.", rare=True)
+    )
     provider: Provider | None = field(
         default=None,
         metadata=_say("aws, b2, r2, wasabi, minio, idrive, storj, gcs or other; aws where no endpoint is given."),
     )
     access_key: str = field(default="", repr=False, metadata=_say("Access key id.", secret=True))
     secret_key: str = field(default="", repr=False, metadata=_say("Secret access key.", secret=True))
-    session_token: str = field(default="", repr=False, metadata=_say("For temporary keys only.", secret=True))
+    session_token: str = field(
+        default="", repr=False, metadata=_say("For temporary keys only.", secret=True, rare=True)
+    )
     addressing: Literal["auto", "path", "virtual"] = field(
         default="auto", metadata=_say("Bucket in the URL's path or in its host; auto: host for AWS, else path.")
+    )
+    keep_versions: bool = field(
+        default=False,
+        metadata=_say("Leave old versions to the bucket's own rules; else what we replace or delete goes for good."),
     )
     timeout: float = field(default=60.0, metadata=_say("Seconds of silence after which a request is given up."))
 

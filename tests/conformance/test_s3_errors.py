@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import email.utils
 import http.client
 import inspect
 import ssl
+import time
 
 import botocore.exceptions
 import pytest
@@ -39,10 +41,12 @@ THEIRS = [
 ]
 
 
-def refused(code: str, status: int, message: str = SECRET, **headers: str) -> BackendError:
+def refused(
+    code: str, status: int, message: str = SECRET, *, more: dict[str, str] | None = None, **headers: str
+) -> BackendError:
     meta = {"HTTPStatusCode": status, "HTTPHeaders": {name.replace("_", "-"): value for name, value in headers.items()}}
-    error = ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": meta}, "GetObject")
-    return from_client_error(error)
+    told = {"Code": code, "Message": message, **(more or {})}
+    return from_client_error(ClientError({"Error": told, "ResponseMetadata": meta}, "GetObject"))
 
 
 @pytest.mark.parametrize("cls", THEIRS, ids=lambda cls: cls.__name__)
@@ -168,6 +172,40 @@ def test_no_code_means_two_things() -> None:
 
 def test_a_wrong_clock_is_called_so() -> None:
     assert "clock" in refused("RequestTimeTooSkewed", 403).hint
+
+
+@pytest.mark.parametrize(
+    ("request_time", "server_time", "words"),
+    [
+        ("20261121T112500Z", "2026-11-21T11:00:00Z", "25 minutes fast"),
+        ("20261121T104000Z", "2026-11-21T11:00:00Z", "20 minutes slow"),
+        ("20261121T170000Z", "2026-11-21T11:00:00Z", "6 hours fast"),
+    ],
+)
+def test_a_wrong_clock_is_told_by_how_much(request_time: str, server_time: str, words: str) -> None:
+    more = {"RequestTime": request_time, "ServerTime": server_time, "MaxAllowedSkewMilliseconds": "900000"}
+    assert words in refused("RequestTimeTooSkewed", 403, more=more).hint
+
+
+def test_where_only_the_answers_date_tells_it_is_compared_with_our_clock() -> None:
+    behind = email.utils.formatdate(time.time() - 3 * 3600, usegmt=True)
+    assert "3 hours fast" in refused("RequestTimeTooSkewed", 403, date=behind).hint
+    assert "more than 15 minutes" in refused("RequestTimeTooSkewed", 403, date="yesterday").hint
+    more = {"RequestTime": "soon", "ServerTime": "2026-11-21T11:00:00Z"}
+    assert "3 hours fast" in refused("RequestTimeTooSkewed", 403, more=more, date=behind).hint
+
+
+def test_a_refusal_to_head_which_says_nothing_is_called_by_the_clock_where_that_is_wrong() -> None:
+    behind = email.utils.formatdate(time.time() - 3600, usegmt=True)
+    found = refused("403", 403, date=behind)
+    assert isinstance(found, AuthExpired)
+    assert "60 minutes fast" in found.hint
+    assert isinstance(refused("403", 403, date=email.utils.formatdate(usegmt=True)), PermissionDenied)
+    assert isinstance(refused("AccessDenied", 403, date=behind), PermissionDenied), "the server said something else"
+
+
+def test_a_refusal_says_that_it_may_be_for_want_of_the_right_to_list() -> None:
+    assert "without the right to list" in refused("AccessDenied", 403).hint
 
 
 def test_a_wrong_region_points_at_the_region() -> None:

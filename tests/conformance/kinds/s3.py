@@ -18,7 +18,7 @@ from tests.conformance.kind import (
     injectors,
     needing,
 )
-from tests.conformance.kinds.s3_deviations import DEVIATIONS
+from tests.conformance.kinds import s3_deviations
 from webraid.backend.conformance import FAULTS, Subject
 from webraid.backend.conformance.faults import a_body_that_stops_is_given_up
 from webraid.backend.conformance.objects import readers_during_an_overwrite_never_see_a_torn_object
@@ -45,6 +45,17 @@ def s3_subject(server: servers.Server, *, bucket: str = "conformance", timeout: 
 def s3_moto(folder: Path) -> Iterator[Subject]:
     with servers.moto() as server:
         yield s3_subject(server, prefix="a folder/of mine")
+
+
+@contextlib.contextmanager
+def s3_versions(folder: Path) -> Iterator[Subject]:
+    """As Backblaze's buckets are from the start."""
+    with servers.moto() as server:
+        subject = s3_subject(server)
+        with subject.opened() as backend:
+            assert isinstance(backend, S3Backend)
+            backend._call("put_bucket_versioning", VersioningConfiguration={"Status": "Enabled"})
+        yield replace(subject, page=100)  # of 1,000, as elsewhere, moto makes minutes: it walks all keys a request
 
 
 @contextlib.contextmanager
@@ -105,6 +116,9 @@ def _lab_injector(lab: Lab, cloud: Cloud, fields: Mapping[str, object]):
 
 KINDS: Mapping[str, Kind] = {
     "s3-moto": Kind(s3_moto, without=ANY_FAULT | needing("caps.usage"), backend="s3", server="moto"),
+    "s3-versions": Kind(
+        s3_versions, without=ANY_FAULT | needing("caps.usage"), backend="s3", server="moto, keeping versions"
+    ),
     "s3-rclone": Kind(
         s3_rclone,
         without=ANY_FAULT | needing("caps.usage"),
@@ -119,3 +133,4 @@ KINDS: Mapping[str, Kind] = {
     "s3-faults-rclone": Kind(_front(servers.rclone), checks=UNDER_FAULTS),
     "s3-slow": Kind(s3_slow, checks=(a_body_that_stops_is_given_up,)),
 }
+DEVIATIONS = s3_deviations.DEVIATIONS

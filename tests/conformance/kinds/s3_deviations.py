@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 
 from tests.conformance.kind import Deviation
 from webraid.backend.base import Backend, Digest
 from webraid.backend.conformance import Subject
 from webraid.backend.conformance.subject import all_together, put
 from webraid.errors import BackendError, Unavailable
-from webraid_s3 import S3Backend
+from webraid_s3 import S3Backend, S3Options
 
 WRONG = Digest(sha256="0" * 64, md5="0" * 32)
 PATIENCE = 30.0  # seconds until something that depends on chance must have happened; it takes one or two
@@ -42,7 +43,7 @@ def _range_with_200(subject: Subject) -> bool:
             return (answer["ResponseMetadata"]["HTTPStatusCode"], body.read()) == (200, b"12")
 
 
-def _torn_read(subject: Subject) -> bool:
+def torn_read(subject: Subject) -> bool:
     """The length of one body with the bytes of another."""
     bodies = (b"a" * 20_000, b"b" * 70_000)
     torn, end = threading.Event(), time.monotonic() + PATIENCE
@@ -63,17 +64,35 @@ def _torn_read(subject: Subject) -> bool:
     return torn.is_set()
 
 
-def _any_keys(subject: Subject) -> bool:
+def any_keys(subject: Subject) -> bool:
     """Its subject's keys were made up by us."""
     with subject.opened() as backend:
         return put(backend, "deviation/keys", b"0123").size == 4
 
 
-def _wrong_md5_is_stored(subject: Subject) -> bool:
+def wrong_md5_is_stored(subject: Subject) -> bool:
     with subject.opened() as backend:
         with contextlib.suppress(Unavailable):  # our own comparison with the ETag
             backend.put("deviation/md5", b"0123", digest=WRONG)
         return backend.stat("deviation/md5").size == 4
+
+
+def any_secret(subject: Subject) -> bool:
+    """The right key id with another secret is as good."""
+    options, access = subject.shown[0], subject.secrets[0]
+    assert isinstance(options, S3Options)
+    keys = {"access_key": access, "secret_key": "another"}
+    with contextlib.closing(S3Backend.connect(options, keys)) as backend:
+        return put(backend, "deviation/secret", b"0123").size == 4
+
+
+def until(seen: Callable[[], bool], seconds: float) -> bool:
+    """Whether ``seen`` became true in that time; what depends on chance is tried again."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if seen():
+            return True
+    return False
 
 
 def _fails(action: Callable[[], object], error: type[BackendError]) -> bool:
@@ -91,10 +110,10 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "s3-rclone",
         "torn reads of what is being overwritten",
-        _torn_read,
+        torn_read,
         "only hints are ever overwritten, and a hint is never trusted",
         check="readers_during_an_overwrite_never_see_a_torn_object",
     ),
-    Deviation("s3-moto", "takes any keys", _any_keys, "keys are tested against rclone and the lab"),
-    Deviation("s3-moto", "takes a wrong Content-MD5", _wrong_md5_is_stored, "the ETag shows it"),
+    Deviation("s3-moto", "takes any keys", any_keys, "keys are tested against rclone and the lab"),
+    Deviation("s3-moto", "takes a wrong Content-MD5", wrong_md5_is_stored, "the ETag shows it"),
 )
