@@ -8,13 +8,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import lab5, local, memory, startup, tools
+from bench import drive, lab5, local, memory, rclone, startup, tools
 from bench.facts import BUSY, facts, warm_memory
 from bench.process import BenchError
 from bench.report import Rows, say, table, write_json
 from webraid.model import parse_size
 
-PARTS = ("startup", "memory", "lab5", "local")
+PARTS = ("startup", "memory", "lab5", "local", "drive", "rclone")
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
@@ -48,6 +48,10 @@ def _run(options: argparse.Namespace, folder: Path, programs: dict[str, str | No
         memory.bench(rows, folder, size=size)
     if "lab5" in parts:
         lab5.bench(rows, folder, **programs, rounds=rounds, dropped=dropped, quick=quick)
+    if "drive" in parts:
+        drive.bench(rows, folder, count=4 if quick else 64, rounds=rounds, dropped=dropped)
+    if "rclone" in parts:
+        rclone.bench(rows, folder, count=2 if quick else 32, rounds=rounds, dropped=dropped, quick=quick)
     if "local" in parts:
         local.bench(
             rows, folder, **programs, wanted=options.corpora, size=size, rounds=rounds, dropped=dropped, quick=quick
