@@ -4,17 +4,21 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
+MATRIX_ARGS ?=
+LIVE ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help demo test lint deep bench pins clean
+.PHONY: help demo test lint deep live matrix bench pins clean
 
 help:
 	@echo 'make demo    six simulated clouds, two of them lost, everything back'
 	@echo 'make test    the fast tests'
 	@echo 'make lint    style, types, layers'
 	@echo 'make deep    every test, for hours'
+	@echo 'make live    LIVE=KIND: the conformance suite on an account of yours (docs/testing.md)'
+	@echo 'make matrix  docs/backends/README.md anew; MATRIX_ARGS=--deep for every server'
 	@echo 'make bench   benchmarks'
 	@echo 'make pins    requirements/*.txt anew from what .venv holds'
 	@echo 'make clean   remove .venv and everything generated'
@@ -46,6 +50,13 @@ lint: $(READY)
 
 deep: $(READY)
 	WEBRAID_DEEP=1 $(PY) -m pytest -n 2 --timeout 0 -m 'deep or not deep' $(PYTEST_ARGS)
+
+live: $(READY)
+	@test -n '$(LIVE)' || { echo 'Which kind? For example: make live LIVE=s3'; exit 1; }
+	$(PY) -m pytest tests/live --live=$(LIVE) -n 0 --timeout 0 $(PYTEST_ARGS)
+
+matrix: $(READY)
+	$(PY) -m tests.conformance.matrix --date "$$(date +%F)" $(MATRIX_ARGS)
 
 bench: $(READY)
 	$(PY) -m bench

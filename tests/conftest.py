@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +21,30 @@ settings.register_profile("deep", settings.get_profile("fast"), max_examples=5_0
 settings.load_profile("deep" if DEEP else "fast")
 
 
+LIVE: list[str] = []  # the kind of --live, while it is given: the only tests that may talk to others
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--live", default="", metavar="KIND", help="run tests/live on an account of yours")
+    parser.addoption("--live-journal", default="", metavar="FILE", help="where the redacted journal of --live goes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    LIVE[:] = [kind for kind in (config.getoption("--live"),) if kind]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without --live its tests are not there at all: nothing is skipped.  With it there are no others."""
+    if collection_path.suffix != ".py":
+        return None
+    if not (collection_path.name == "test_live.py" and collection_path.parent.name == "live"):
+        return True if LIVE and collection_path.name.startswith("test_") else None
+    return None if LIVE else True
+
+
 def _refuse_outside(event: str, arguments: tuple[Any, ...]) -> None:
     """Audit hook: a test that reaches for another machine fails where it does so."""
-    if event != "socket.connect" or not isinstance(arguments[1], tuple):
+    if LIVE or event != "socket.connect" or not isinstance(arguments[1], tuple):
         return
     host = str(arguments[1][0])
     if host == "localhost" or ipaddress.ip_address(host.partition("%")[0]).is_loopback:
@@ -32,17 +55,26 @@ def _refuse_outside(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_refuse_outside)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test sees the user's home, pools, cloud logins, proxies or keyring; every test is told so by HOME."""
-    home = tmp_path_factory.mktemp("home")
+@contextlib.contextmanager
+def outside_shut_out(home: Path, *, deep: bool = DEEP) -> Iterator[None]:
+    """Nothing sees the user's home, pools, cloud logins, proxies or keyring; everything is told so by HOME."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith(("WEBRAID_", "AWS_", "XDG_", "RCLONE_")) or name.lower().endswith("_proxy"):
+            if name.startswith("WEBRAID_LIVE_") and LIVE:
+                continue
+            proxy = name.lower().endswith("_proxy") and not LIVE
+            if name.startswith(("WEBRAID_", "AWS_", "XDG_", "RCLONE_")) or proxy:
                 patch.delenv(name)
-        if DEEP:
+        if deep:
             patch.setenv("WEBRAID_DEEP", "1")
         patch.setenv("HOME", str(home))
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """As outside_shut_out says, for every test."""
+    with outside_shut_out(tmp_path_factory.mktemp("home")):
         yield

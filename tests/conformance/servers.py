@@ -14,10 +14,25 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-# Ends with us: its standard input closes however we end.
+# Ends with us: its standard input closes however we end.  To list versions moto copies all objects with their bodies
+# and forgets no copy, gigabytes within a minute: a copy shares the body here.
 _MOTO = """
 import sys
+from moto.s3.models import FakeKey
 from moto.server import ThreadedMotoServer
+
+class Copy(FakeKey):
+    __module__ = "moto.s3.copies"
+
+    def __del__(self):
+        pass
+
+def share(key, memo):
+    copied = object.__new__(Copy)
+    copied.__dict__.update(key.__dict__)
+    return copied
+
+FakeKey.__deepcopy__ = share
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
 print(server.get_host_and_port()[1], flush=True)
@@ -103,10 +118,10 @@ def faulty_front(upstream: Server) -> Iterator[FaultyFront]:
 
 
 @contextmanager
-def started(command: list[str], **pipes: int) -> Iterator[subprocess.Popen[str]]:
+def started(command: list[str], *, cwd: Path | None = None, **pipes: int) -> Iterator[subprocess.Popen[str]]:
     """A child process that is killed when the block ends."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL} | pipes
-    with subprocess.Popen(command, text=True, **pipes) as process:
+    with subprocess.Popen(command, text=True, cwd=cwd, **pipes) as process:
         try:
             yield process
         finally:

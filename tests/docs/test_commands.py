@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from tests.docs.pages import PAGES, commands, name
-from webraid.backend.registry import kinds, load, options_of
+from webraid.backend.registry import load, meant, options_of
 from webraid.cli.app import tree
-from webraid.errors import WebRAIDError
+from webraid.errors import PluginMissing, WebRAIDError
 
-OWN_OPTIONS = ("add-backend", "recover")
+OWN_OPTIONS = (["add-backend"], ["backend", "add"], ["recover"])
+RENEWALS = (["login"], ["backend", "login"])  # their options are those of the disk's kind
 
 
 def _spelled(command: Any) -> set[str]:
@@ -28,7 +29,8 @@ def wrong(words: list[str]) -> str:
     for word in words:
         if word.startswith("-") and word not in ("-", "--"):
             option = word.split("=")[0]
-            if option not in known and not (kind.isupper() and option.startswith("--")):
+            anything = kind.isupper() or path in RENEWALS
+            if option not in known and not (anything and option.startswith("--")):
                 return f"{' '.join(path)} has no option {option}"
         elif getattr(command, "commands", None):
             if word.isupper() or word == "...":
@@ -38,13 +40,21 @@ def wrong(words: list[str]) -> str:
             command = command.commands[word]
             path.append(word)
             known |= _spelled(command)
-        elif path[0] in OWN_OPTIONS and not kind:
+        elif path in OWN_OPTIONS and not kind:
             kind = word
-            if kind in kinds():
-                known |= {"--" + option.name.replace("_", "-") for option in options_of(load(kind))}
-            elif not kind.isupper():
-                return f"there is no kind {kind}"
+            if not kind.isupper():
+                try:
+                    known |= _flags(kind)
+                except PluginMissing:
+                    return f"there is no kind {kind}"
     return ""
+
+
+def _flags(kind: str) -> set[str]:
+    """Of a kind; a secret has three."""
+    options = options_of(load(meant(kind)[0]))
+    flags = {option.name.replace("_", "-"): ("", "-env", "-file") if option.secret else ("",) for option in options}
+    return {f"--{name}{ending}" for name, endings in flags.items() for ending in endings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -71,7 +81,9 @@ def test_commands_in_hints_exist() -> None:
 WRONG = (
     "webraid frob",
     "webraid put --frob x",
-    "webraid add-backend ftp x",
+    "webraid add-backend tape x",
+    "webraid add-backend local d --path-env P",
+    "webraid backend add s3 d --bucket-file b",
     "webraid add-backend local d --bucket b",
     "webraid lab frob",
 )

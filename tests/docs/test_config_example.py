@@ -13,13 +13,19 @@ import pytest
 from tests.docs.pages import ROOT
 from webraid import config
 from webraid.backend.registry import kinds, load, make_options, options_of
+from webraid.env import Env
 from webraid.errors import ConfigError
+from webraid.jobs.events import ignore
+from webraid.jobs.manners import Manners
+from webraid.table.local import Database, Local
 
 TEXT = (ROOT / "config.example.toml").read_text()
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "pool": config.PoolSection,
     "limits": config.Limits,
     "check": config.Check,
+    "idle": config.Idle,
+    "secrets": config.SecretStore,
 }
 COMMON = set(config._COMMON)
 
@@ -42,6 +48,7 @@ def fields(kind: type[msgspec.Struct]) -> dict[str, Any]:
 def test_it_is_a_config_file(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(text)
     loaded = config.load(tmp_path / "config.toml", {})
+    Manners(loaded, Local(Database(tmp_path / "table.sqlite")), Env(), ignore)  # reads all limits and budgets
     for section in loaded.disks:
         environ = {"BUCKET_ACCESS_KEY": "A", "BUCKET_SECRET_KEY": "S"}
         given = {key: config.expand(v, environ) if isinstance(v, str) else v for key, v in section.options.items()}
@@ -77,12 +84,14 @@ def test_what_is_switched_off_shows_the_default() -> None:
 
 
 def test_the_environment_variables_it_names_are_the_ones_that_are_read(tmp_path: Path) -> None:
-    named = set(re.findall(r"\bWEBRAID_(?:POOL|LIMITS|CHECK)_[A-Z]+\b", TEXT))
+    named = set(re.findall(r"\bWEBRAID_(?:POOL|LIMITS|CHECK|IDLE|SECRETS)_[A-Z]+\b", TEXT))
     assert named == {f"WEBRAID_{name}_{key}".upper() for name, kind in SECTIONS.items() for key in fields(kind)}
     (tmp_path / "config.toml").write_text(TEXT)
-    environ = dict.fromkeys(named, "7")
+    environ = dict.fromkeys(named, "7") | {"WEBRAID_SECRETS_STORE": "keyring"}
     loaded = config.load(tmp_path / "config.toml", environ)
-    values = [value for part in (loaded.pool, loaded.limits, loaded.check) for value in msgspec.structs.astuple(part)]
+    parts = (loaded.pool, loaded.limits, loaded.check, loaded.idle)
+    values = [value for part in parts for value in msgspec.structs.astuple(part)]
+    assert loaded.secrets.store == "keyring"
     assert set(values) == {"7", 7.0}
 
 
