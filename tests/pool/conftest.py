@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.pool.machine import Home
+from tests.pool.mixed import Mixed, mixed, plant
+from webraid.errors import EXIT_OK
 
 FILES, BYTES = 5200, 80 << 20
 
@@ -69,3 +71,26 @@ def oddities(folder: Path) -> None:
     os.utime(folder / "empty file", ns=(1_000_000_001, 1_000_000_002_003_004_005))
     with contextlib.suppress(OSError):  # where this file system has none; the files' own tests make sure of xattrs
         os.setxattr(folder / "private", "user.colour", b"blue")
+
+
+# ------------------------------------------------------------------------------------------------- many kinds of disk
+@pytest.fixture(scope="module")
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mixed]:
+    """A raid6 pool over seven kinds of disk."""
+    with mixed(tmp_path_factory.mktemp("mixed")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def photos(clouds: Mixed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the tests on ``clouds`` read."""
+    return plant(tmp_path_factory.mktemp("tree") / "photos")
+
+
+@pytest.fixture
+def stored(clouds: Mixed, photos: Path) -> Path:
+    """The photos, with every shard in its place; theirs is the newest snapshot."""
+    with clouds.pool() as opened:
+        opened.repair()
+    assert clouds.put(photos) == EXIT_OK, (clouds.said(), clouds.requests)
+    return photos
