@@ -191,7 +191,7 @@ class PermissionDenied(BackendError):
 
 
 class QuotaExceeded(BackendError):
-    """No room left.  ``what`` names what is used up: 'space', 'requests', 'egress'."""
+    """No room left.  ``what`` names what is used up: 'space', 'requests', 'egress', 'upload'."""
 
     exit_code = EXIT_QUOTA
     needs_you = True

@@ -129,6 +129,7 @@ def _sections(loaded: Config) -> dict[str, Any]:
             "patience": limits.patience,
         },
         "check": {"sample": loaded.check.sample},
+        "idle": {"every": loaded.idle.every},
         "secrets": {"store": loaded.secrets.store},
         "disk": [_disk(disk) for disk in loaded.disks],
     }
@@ -137,7 +138,7 @@ def _sections(loaded: Config) -> dict[str, Any]:
 def _disk(disk: DiskSection) -> dict[str, Any]:
     common = {
         "name": disk.name, "kind": disk.kind, "domain": disk.domain, "capacity": disk.capacity,
-        "reserve": disk.reserve or None, "threads": disk.threads,
+        "reserve": disk.reserve, "threads": disk.threads, **disk.manners,
     }  # fmt: skip
     hidden = _secret_names(disk.kind)
     options = {key: HIDDEN if key.replace("-", "_") in hidden else value for key, value in disk.options.items()}

@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from webraid.array.tolerance import pack_tolerance
 from webraid.backend import hashes
 from webraid.codec.levels import parse_level
-from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK, EXIT_UNREADABLE, BackendError, WebRAIDError, worst
+from webraid.errors import (
+    EXIT_ALARM,
+    EXIT_DEGRADED,
+    EXIT_OK,
+    EXIT_UNREADABLE,
+    BackendError,
+    QuotaExceeded,
+    WebRAIDError,
+    worst,
+)
 from webraid.jobs.context import Context
 from webraid.jobs.events import Notice, Progress, ShardFound, Started
 from webraid.jobs.pages import Pages, load_index
@@ -242,8 +251,10 @@ def _read(ctx: Context, disk: bytes, items: list[Expected], report: DiskCheck) -
             else:
                 _bad(ctx, disk, part[i], "corrupt", report)
         for i, error in errors.items():
-            ctx.event(Notice(f"shard {part[i].name} could not be read: {error}", warning=True))
             report.error = str(error)
+            if isinstance(error, QuotaExceeded):  # the others would say the same
+                return
+            ctx.event(Notice(f"shard {part[i].name} could not be read: {error}", warning=True))
 
 
 def _bad(ctx: Context, disk: bytes, item: Expected, problem: str, report: DiskCheck) -> None:

@@ -14,8 +14,6 @@ from webraid.array.array import Array
 from webraid.array.events import ArrayEvent, DiskStalled, Finding, ShardBad, ShardRead, ShardWritten
 from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
-from webraid.backend.throttled import Limits
-from webraid.backend.timetable import parse_timetable
 from webraid.config import Config, Places, load
 from webraid.env import Env
 from webraid.errors import ConfigError, IntegrityError, PoolBusy, PoolError
@@ -23,7 +21,7 @@ from webraid.jobs.caps import kept_caps
 from webraid.jobs.connection import Connection, from_section, make_disk, open_connection
 from webraid.jobs.events import DiskBytes, DiskNotice, Notice, ShardFound
 from webraid.jobs.idle import note_writes
-from webraid.jobs.manners import LastResorts, Manners, patient, rate_of
+from webraid.jobs.manners import LastResorts, Manners, patient
 from webraid.jobs.settings import Settings
 from webraid.jobs.vault import vault_of
 from webraid.table.device import Identity, OwnLog, load_identity
@@ -153,13 +151,6 @@ def locked(places: Places) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def limits_of(config: Config, disks: int = 1, env: Env | None = None) -> Limits:
-    """The pool's limits for a disk that has the line for itself: one that is being added, or logged in to."""
-    env = env or Env()
-    up, down = (rate_of(parse_timetable(text), env) for text in (config.limits.upload, config.limits.download))
-    return Limits(up=up, down=down)
 
 
 def open_context(settings: Settings) -> Context:

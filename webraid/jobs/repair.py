@@ -11,6 +11,7 @@ from webraid.backend.base import Digest
 from webraid.errors import BackendError, NotEnoughShards
 from webraid.jobs.context import Context, locked
 from webraid.jobs.events import DiskNotice, Notice, Progress, Started
+from webraid.jobs.idle import keep_alive
 from webraid.jobs.mend import mend
 from webraid.jobs.pages import load_index
 from webraid.jobs.reading import Bad, with_good_homes
@@ -63,6 +64,7 @@ def repair(ctx: Context) -> Repaired:
             run.commit(None)
         elif left.packs:
             ctx.table.append(Abort(run=run.id))
+        keep_alive(ctx)
         ctx.table.flush(ctx.config.limits.patience)
     done.seconds = ctx.env.monotonic() - started
     return done
