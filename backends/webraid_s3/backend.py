@@ -16,6 +16,7 @@ from webraid.backend.login import Dialogue, Login, Secrets
 from webraid.backend.mapping import mapped
 from webraid.errors import BackendError, Misconfigured, ObjectNotFound, ProtocolError, Unavailable
 from webraid.model import Stored, Usage
+from webraid_s3.body import Slices
 from webraid_s3.client import make_client
 from webraid_s3.codes import CODES
 from webraid_s3.errors import ERRORS
@@ -55,6 +56,7 @@ class S3Backend(Backend):
     def __init__(self, options: S3Options, client: Any) -> None:
         self._client = client
         self._client.meta.events.register_last("before-call.s3.PutObject", self._hand_over_body)
+        self._client.meta.events.register_last("before-send.s3.PutObject", self._slice_body)
         self._body: Bytes = b""
         self._bucket = options.bucket
         self._region = options.region
@@ -187,9 +189,13 @@ class S3Backend(Backend):
 
     # -------------------------------------------------------------------------------------------------------- inside
     def _hand_over_body(self, params: dict[str, Any], **_: Any) -> None:
-        """As it is, without a copy: as an argument botocore takes no memoryview, and makes a file of bytes, which goes
-        out in pieces of 16 KiB."""
+        """Without a copy: as an argument botocore takes no memoryview, and makes a file of bytes, which goes out in
+        pieces of 16 KiB."""
         params["body"] = self._body
+
+    def _slice_body(self, request: Any, **_: Any) -> None:
+        """After it was signed, for which it must be in one piece."""
+        request.body = Slices(self._body)
 
     def _call(self, operation: str, name: str = "", **arguments: Any) -> dict[str, Any]:
         if name:

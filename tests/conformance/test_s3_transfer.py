@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import tracemalloc
 from base64 import b64encode
 from collections.abc import Callable
@@ -10,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.conformance import servers
 from tests.conformance.canned import KEYS, Answer, Canned
 from tests.conformance.canned import s3_options as options
+from tests.pool.gate import gate
 from webraid.backend.base import Digest
 from webraid.backend.conformance import Subject
 from webraid.backend.conformance.subject import digest_of
@@ -20,7 +24,7 @@ from webraid.errors import (
     Unavailable,
 )
 from webraid.model import MIB
-from webraid_s3 import S3Backend
+from webraid_s3 import S3Backend, S3Options
 
 NO_VERSIONS = Answer(body=b"<ListVersionsResult><Name>b</Name></ListVersionsResult>")
 SubjectOf = Callable[[str], Subject]
@@ -174,3 +178,17 @@ def test_negative_ranges_are_refused_before_anything_is_sent(canned: Canned, buc
 def test_the_whole_object_holds_any_range(offset: int, size: int, canned: Canned, bucket: S3Backend) -> None:
     canned.answers[:] = [Answer(200, b"0123456789")]
     assert bucket.get("a", offset=offset, size=size) == b"0123456789"[offset : offset + size]
+
+
+def test_a_put_over_a_slow_line_takes_longer_than_the_timeout_for_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket's timeout holds for one sendall: a body in one piece broke off after it, however well it went."""
+    monkeypatch.setattr("webraid_s3.client.CONNECT_TIMEOUT", 0.5)
+    data = os.urandom(6 << 20)
+    with servers.moto() as server, gate(server.port) as slow:
+        options = S3Options("slow-line", endpoint=f"http://127.0.0.1:{slow.port}")
+        secrets = {"access_key": server.access_key, "secret_key": server.secret_key}
+        with contextlib.closing(S3Backend.connect(options, secrets)) as backend:
+            backend.prepare()
+            slow.rate = 6 << 20
+            slow.state = "slow"
+            assert backend.put("x", data, digest=digest_of(data)).verified

@@ -12,16 +12,17 @@ from typing import Literal
 
 State = Literal["open", "cut", "hung", "slow"]
 PIECE = 65536
-SLOW = 256 * 1024  # bytes a second in each direction
 NAP = 0.02
 
 
 class Gate:
     """Passes TCP connections on.  ``state``: open; cut (connections are reset, new ones refused); hung (taken, and
-    nothing passes); slow.  It applies to connections that are there already, too."""
+    nothing passes); slow (``rate`` bytes a second in each direction).  It applies to connections that are there
+    already, too."""
 
     def __init__(self, upstream: int) -> None:
         self.state: State = "open"
+        self.rate = 256 * 1024
         self.connections = 0
         self._upstream = upstream
         self._closed = False
@@ -82,7 +83,7 @@ class Gate:
                 while self.state == "hung":
                     time.sleep(NAP)
                 if self.state == "slow":
-                    time.sleep(len(data) / SLOW)
+                    time.sleep(len(data) / self.rate)
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
             return
