@@ -18,7 +18,7 @@ from typing import IO
 # $1: the pipe, $2: a folder that must not be left behind, '' for none; the rest: what to become.
 _SHELL = """
 exec 3</dev/fd/"$1"
-{ read -r _ || { kill -9 $$; [ -z "$2" ] || rm -rf -- "$2"; }; } <&3 >/dev/null 2>&1 3<&- &
+{ read -r _ || { kill -9 $$; [ -z "$2" ] || PATH="$PATH:/bin" rm -rf -- "$2"; }; } <&3 >/dev/null 2>&1 3<&- &
 shift 2
 exec "$@" 3<&-
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import IO
 
@@ -18,7 +18,7 @@ _PATIENCE = 2.0  # seconds; the line was written before the answer was sent
 
 
 class Log:
-    """Reads until the stream ends, on a thread of its own.  ``notice`` gets messages that are meant for a person."""
+    """Reads until the stream ends, on a thread of its own.  ``notice`` gets what is not for debugging, as it comes."""
 
     def __init__(self, stream: IO[bytes], notice: Callable[[str], None] | None = None) -> None:
         self._stream = stream
@@ -26,7 +26,6 @@ class Log:
         self._heard = threading.Condition()
         self._reasons: OrderedDict[str, str] = OrderedDict()
         self._flying: dict[str, list[str]] = {}
-        self._last: deque[str] = deque(maxlen=20)
         self._over = False
         self._thread = threading.Thread(target=self._read, name="rclone-log", daemon=True)
         self._thread.start()
@@ -54,11 +53,6 @@ class Log:
             self._heard.wait_for(lambda: name in self._reasons or self._over, _PATIENCE)
             return self._reasons.get(name, "")
 
-    def last_words(self) -> str:
-        """What it said last; for the one who wants to know why it would not start."""
-        with self._heard:
-            return "\n".join(self._last)
-
     def join(self) -> None:
         """The stream is about to end: wait for the thread; not for ever, as a program that rclone started (ssh, a web
         browser) may hold the stream open."""
@@ -67,9 +61,7 @@ class Log:
     def _read(self) -> None:
         with self._stream:
             for line in self._stream:
-                if not line.startswith(b"{"):
-                    self._keep(line.decode(errors="replace").strip())
-                elif _MARK in line or b'"level":"debug"' not in line:
+                if line.startswith(b"{") and (_MARK in line or b'"level":"debug"' not in line):
                     with contextlib.suppress(ValueError):  # a line cut short: rclone was killed
                         self._take(json.loads(line))
         with self._heard:
@@ -85,11 +77,5 @@ class Log:
                 while len(self._reasons) > _KEPT:
                     self._reasons.popitem(last=False)
                 self._heard.notify_all()
-        elif entry.get("level") != "debug":
-            self._keep(message)
-            if self._notice is not None and entry.get("level") == "notice":
-                self._notice(message)
-
-    def _keep(self, text: str) -> None:
-        with self._heard:
-            self._last.append(text)
+        elif self._notice is not None and entry.get("level") != "debug":
+            self._notice(message)

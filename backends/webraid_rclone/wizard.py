@@ -28,6 +28,7 @@ _ADVANCED = "config_fs_advanced"
 _BROWSER = "config_is_local"
 _PASTE = "config_token"
 _HIDDEN = re.compile(r"secret|token|pass|mnemonic|key$")
+_LINK = re.compile(r"go to the following link: (http://127\.0\.0\.1:\S+)")
 _WORDS = {"yes": "true", "no": "false", "y": "true", "n": "false"}
 
 Parameters = Mapping[str, str]
@@ -74,8 +75,9 @@ def _rclone(options: RcloneOptions, dialogue: Dialogue) -> Iterator[Control]:
     """One of its own, whose rclone.conf ends with it."""
 
     def notice(message: str) -> None:
-        if "go to the following link" in message:
-            dialogue.tell(message)
+        found = _LINK.search(message)
+        if found:
+            dialogue.tell(f"If your web browser does not open, go to this page:\n{found[1]}")
 
     process = RcloneProcess(find(options.binary), None, options.timeout, notice)
     try:
