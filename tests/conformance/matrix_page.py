@@ -42,12 +42,13 @@ Results = dict[str, Column]
 
 def hosts(kinds: Mapping[str, Kind]) -> dict[str, str]:
     """Kind -> the kind in whose column it is shown.  One without a server's name goes to the one of the same backend
-    and server (the last word of its name), else to the first of the backend."""
+    and server (the last word of its name, or its whole name and more), else to the first of the backend."""
     labels = [name for name, kind in kinds.items() if kind.server]
     found = {}
     for name, kind in kinds.items():
         family = [label for label in labels if label.split("-")[0] == name.split("-")[0]]
         same = [label for label in family if label.split("-")[-1] == name.split("-")[-1]]
+        same = same or [label for label in family if label.startswith(f"{name}-")]
         quick = [label for label in family if not kinds[label].deep]
         if kind.server:
             found[name] = name
@@ -161,8 +162,10 @@ def _cell(
 def _marks(kinds: Mapping[str, Kind], deviations: tuple[Deviation, ...]) -> dict[tuple[str, str], str]:
     """(column, check) -> the letter of its deviation."""
     shown = hosts(kinds)
-    pairs = dict.fromkeys((shown[one.kind], one.check) for one in deviations if one.check)
-    return {pair: _letter(number) for number, pair in enumerate(sorted(pairs))}
+    labels, checks = columns(kinds), [check.__name__ for check in CHECKS]
+    pairs = {(shown[one.kind], one.check) for one in deviations if one.check}
+    ordered = sorted(pairs, key=lambda pair: (labels.index(pair[0]), checks.index(pair[1])))
+    return {pair: _letter(number) for number, pair in enumerate(ordered)}
 
 
 def _letter(number: int) -> str:
@@ -178,8 +181,9 @@ def _known(
     yield _row(":-:", "---", "---", "---")
     order = {label: number for number, label in enumerate(labels)}
 
-    def place(one: Deviation) -> tuple[int, str]:
-        return order[shown[one.kind]], marks.get((shown[one.kind], one.check), "~")
+    def place(one: Deviation) -> tuple[int, bool, int, str]:
+        mark = marks.get((shown[one.kind], one.check), "")
+        return order[shown[one.kind]], not mark, len(mark), mark
 
     for one in sorted(deviations, key=place):
         label = shown[one.kind]

@@ -124,7 +124,8 @@ def kind_of(backend: str, server: str, **more: object) -> Kind:
 def test_rows_without_a_server_go_to_the_one_of_the_same_name() -> None:
     kinds = {
         "x-deep": kind_of("x", "1", deep=True), "x-one": kind_of("x", "2"), "x-two": kind_of("x", "3"),
-        "x-faults-two": kind_of("", ""), "x-slow": kind_of("", ""),
+        "x-faults-two": kind_of("", ""), "x-slow": kind_of("", ""), "x-dav": kind_of("", ""),
+        "x-dav-all": kind_of("x", "4", deep=True),
     }  # fmt: skip
     assert hosts(kinds) == {
         "x-deep": "x-deep",
@@ -132,6 +133,8 @@ def test_rows_without_a_server_go_to_the_one_of_the_same_name() -> None:
         "x-two": "x-two",
         "x-faults-two": "x-two",
         "x-slow": "x-one",
+        "x-dav": "x-dav-all",
+        "x-dav-all": "x-dav-all",
     }
     with pytest.raises(AssertionError, match="no other y"):
         hosts({**kinds, "y-slow": kind_of("", "")})
