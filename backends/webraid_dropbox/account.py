@@ -59,8 +59,8 @@ def join(options: DropboxOptions, refresh: str) -> Account:
         account = _ACCOUNTS.get(key)
         if account is None:
             account = _ACCOUNTS[key] = Account(key, options, refresh)
-        account.token.renew(refresh)
         account.users += 1
+    account.token.renew(refresh)  # after the lock: it may have to wait for somebody's request
     return account
 
 

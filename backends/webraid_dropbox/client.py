@@ -36,9 +36,10 @@ class Token:
 
     def renew(self, refresh: str) -> None:
         """A newer login."""
+        if refresh == self.refresh:  # nothing to wait for, however long somebody's fetch takes
+            return
         with self._lock:
-            if refresh != self.refresh:
-                self.refresh, self._access = refresh, ""
+            self.refresh, self._access = refresh, ""
 
     def __repr__(self) -> str:
         return "Token()"

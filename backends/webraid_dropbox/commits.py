@@ -72,13 +72,15 @@ class Committer(Generic[E, R]):
                 self._changed.notify_all()
 
     def hand_in(self, path: str, entry: E) -> Future[R]:
-        """Have ``entry`` committed to ``path``; what comes of it: an answer, or a BackendError."""
+        """Have ``entry`` committed to ``path``; what comes of it: an answer, or a BackendError.  Raises RuntimeError
+        where the system gives no thread."""
         waiting: _Waiting[E, R] = _Waiting(path, entry, self._now(), Future())
         with self._changed:
-            self._waiting.append(waiting)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="dropbox-commits", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="dropbox-commits", daemon=True)
+                thread.start()  # first of all: where no thread can be had, nothing may be left that waits for one
+                self._thread = thread
+            self._waiting.append(waiting)
             self._changed.notify_all()
         return waiting.future
 

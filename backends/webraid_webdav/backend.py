@@ -17,7 +17,7 @@ from webraid.errors import BackendError, ObjectNotFound
 from webraid.model import Stored, Usage
 from webraid_webdav.client import MULTISTATUS, Answer, Client
 from webraid_webdav.errors import ERRORS
-from webraid_webdav.folders import MADE, Folders, refuse
+from webraid_webdav.folders import PAGE, Folders, is_made, refuse
 from webraid_webdav.login import log_in
 from webraid_webdav.multistatus import Entry, first_failure
 from webraid_webdav.options import WebdavOptions
@@ -103,8 +103,8 @@ class WebdavBackend(Backend):
         answer, data = self._client.fetch(name, offset, size)
         if data is None:
             raise self._refused(answer, name)
-        if answer.headers.get("content-type", "").lower().startswith("text/html"):
-            self._folders.look(name)  # some servers show a folder, or a login, as a page
+        if answer.headers.get("content-type", "").lower().startswith(PAGE):
+            self._require_no_page(answer, name, len(data) if size is None else None)
         return data
 
     def stat(self, name: str, *, locator: str = "") -> Stored:
@@ -119,7 +119,7 @@ class WebdavBackend(Backend):
             self._folders.look(name)
             answer = self._client.call("DELETE", name, name=name)
             status = first_failure(answer.body) if answer.status == MULTISTATUS else answer.status
-            if status not in (*MADE, 202, MULTISTATUS, *_GONE):
+            if not is_made(answer) and status not in (202, MULTISTATUS, *_GONE):
                 raise refuse(answer, name, status=status)
 
     def usage(self) -> Usage:
@@ -131,6 +131,13 @@ class WebdavBackend(Backend):
         self._client.close()
 
     # -------------------------------------------------------------------------------------------------------- inside
+    def _require_no_page(self, answer: Answer, name: str, length: int | None) -> None:
+        """Some servers show a folder, or a login, as a page.  ``length``: bytes that came, if all were asked for."""
+        there = self._folders.look(name).size
+        told = answer.headers.get("content-length", "") if answer.status == 200 else ""
+        if length not in (None, there) or told not in ("", str(there)):
+            raise refuse(answer, name)
+
     def _refused(self, answer: Answer, name: str) -> BackendError:
         """Why there was nothing to get."""
         if answer.status in _GONE:  # it may mean the whole folder: what is lost then is the disk, not an object

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from webraid.env import Env
 from webraid.errors import BackendError
 from webraid_webdav.client import Answer, Client
-from webraid_webdav.folders import MADE, refuse
+from webraid_webdav.folders import is_made, refuse
 from webraid_webdav.options import WebdavOptions, path_of
 
 CHUNK = 10 << 20  # bytes; the documentation wants 5 MB to 5 GB for all but the last
@@ -35,16 +35,16 @@ def put_in_chunks(
     folder = f"{uploads}/webraid-{env.random(8).hex()}"
     every = {"Destination": client.url(path), "OC-Total-Length": str(view.nbytes)}
     answer = client.call("MKCOL", folder, headers=every, name=name)
-    if answer.status not in MADE:
+    if not is_made(answer):
         raise refuse(answer, name)
     for number, begin in enumerate(range(0, view.nbytes, CHUNK), start=1):
         piece = view[begin : begin + CHUNK]
         answer = client.call("PUT", f"{folder}/{number:05}", headers=every, body=piece, name=name)
-        if answer.status not in MADE:
+        if not is_made(answer):
             break
     else:
         answer = client.call("MOVE", f"{folder}/.file", headers={**every, **headers}, name=name)
-    if answer.status not in MADE:
+    if not is_made(answer):
         with contextlib.suppress(BackendError):  # the server forgets it after a day
             client.call("DELETE", folder)
     return answer

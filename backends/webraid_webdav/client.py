@@ -6,6 +6,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from webraid.backend import ranges
@@ -22,7 +23,7 @@ CONNECT_TIMEOUT = 10.0
 PIECE = 64 << 10  # bytes handed to the socket at once: the timeout is for each of them, not for the whole body
 SMALL = 256 << 10  # bytes; what is looked at of an answer that is no object and no listing
 MULTISTATUS = 207
-LARGEST = 4 << 30  # bytes; of a body whose length nobody told
+LARGEST = 4 << 30  # bytes of a body: so much is read at most, whatever the server says
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,21 @@ def _pool(options: WebdavOptions) -> Any:
             except OSError as error:  # missing, not readable, or nothing of the kind
                 raise Misconfigured("ca_file holds no certificate authority", hint="Check the file.") from error
             more["ca_certs"] = options.ca_file
-    return urllib3.connection_from_url(options.origin, maxsize=1, retries=False, timeout=timeout, **more)
+    pool = urllib3.connection_from_url(options.origin, maxsize=1, retries=False, timeout=timeout, **more)
+    pool.ConnectionCls = _patient(pool.ConnectionCls, options.timeout)
+    return pool
+
+
+@cache
+def _patient(base: Any, timeout: float) -> Any:
+    """urllib3 goes on with the timeout of connecting while it sends a body; a slow line needs the other one."""
+
+    class Patient(base):  # type: ignore[misc]  # whichever of urllib3's two it is
+        def connect(self) -> None:
+            super().connect()
+            self.sock.settimeout(timeout)
+
+    return Patient
 
 
 def _pieces(view: memoryview) -> Iterator[memoryview]:
@@ -140,11 +155,15 @@ def _headers(response: BaseHTTPResponse) -> dict[str, str]:
 
 
 def _body(response: BaseHTTPResponse, answer: Answer, name: str, offset: int, size: int | None) -> bytes:
+    if answer.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise ProtocolError("the bytes came packed, though they were asked for as they are", key=name)
     length = _length(answer, name)
     if length is None:
         return _unmeasured(response, answer, name, offset, size)
     count = length if size is None else size
     begin = _begin(answer, name, offset, size, length)
+    if begin + count > LARGEST:
+        raise ProtocolError("an answer without end", key=name)
     data: bytes = response.read(length) if count == length else response.read(begin + count)[begin:]
     if len(data) != count:
         raise Unavailable(f"{len(data)} of {count} bytes came", key=name)

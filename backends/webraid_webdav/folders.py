@@ -17,6 +17,7 @@ from webraid_webdav.place import Place
 XML = 'application/xml; charset="utf-8"'
 FOLDER = "folder"  # the code of an object that is not there because a folder has its name
 MADE = (200, 201, 204)
+PAGE = "text/html"
 THERE = 405  # what RFC 4918 says to MKCOL where something is
 
 
@@ -110,7 +111,7 @@ class Folders:
     def _made(self, answer: Answer, folder: str) -> None:
         if answer.status in (404, 409):
             self.require_root()
-        if answer.status not in (*MADE, THERE):
+        if not is_made(answer) and answer.status != THERE:
             raise refuse(answer, folder, status=409 if answer.status == 404 else None)
 
     def make_root(self) -> None:
@@ -118,7 +119,7 @@ class Folders:
         level = len(self._root)
         while level:
             answer = self._mkcol(f"{path_of(self._root[:level])}/", "")
-            if answer.status in (*MADE, THERE):
+            if is_made(answer) or answer.status == THERE:
                 break
             if answer.status not in (404, 409):
                 raise refuse(answer, "")
@@ -127,7 +128,7 @@ class Folders:
             raise no_root()
         for deeper in range(level + 1, len(self._root) + 1):
             answer = self._mkcol(f"{path_of(self._root[:deeper])}/", "")
-            if answer.status not in (*MADE, THERE):
+            if not is_made(answer) and answer.status != THERE:
                 raise refuse(answer, "")
 
     def _mkcol(self, path: str, name: str) -> Answer:
@@ -143,8 +144,7 @@ class Folders:
             folder = todo.pop()
             found = self.children(folder)
             if found is None:
-                if folder == start:
-                    self.require_root()
+                self.require_root()  # else all is gone, and what was found so far is no listing
                 continue
             for part, entry in found.entries.items():
                 path = f"{folder}/{part}" if folder else part
@@ -156,6 +156,13 @@ class Folders:
                 elif f"{path}/".startswith(prefix) or prefix.startswith(f"{path}/"):
                     self._place.known(path)
                     todo.append(path)
+
+
+def is_made(answer: Answer) -> bool:
+    """Whether it was done.  Not where a page came with 200: that is what a host says of a suspended account, or a proxy
+    that wants a login, whatever it was asked for."""
+    page = answer.status == 200 and answer.body and answer.headers.get("content-type", "").lower().startswith(PAGE)
+    return answer.status in MADE and not page
 
 
 def refuse(answer: Answer, name: str, *, status: int | None = None) -> BackendError:

@@ -11,7 +11,7 @@ from webraid.backend.mapping import mapped
 from webraid.errors import BackendError
 from webraid_webdav.client import MULTISTATUS, Answer, Client
 from webraid_webdav.errors import ERRORS
-from webraid_webdav.folders import XML
+from webraid_webdav.folders import XML, refuse
 from webraid_webdav.multistatus import PRODUCT, entries
 from webraid_webdav.options import Parts, WebdavOptions, path_of
 
@@ -36,7 +36,8 @@ def log_in(options: WebdavOptions, secrets: Secrets, dialogue: Dialogue) -> Logi
 
 def detect(options: WebdavOptions, password: str) -> str:
     """The provider, by what the server tells: Nextcloud names a feature of its own, ownCloud gives files an id.  Where
-    only the bare address is given, both tell their name in status.php; the options then know the rest of the path."""
+    only the bare address is given, both tell their name in status.php; the options then know the rest of the path.
+    Raises BackendError where the server cannot tell just now."""
     with mapped(ERRORS):
         client = Client(options, password)
     try:
@@ -47,6 +48,8 @@ def detect(options: WebdavOptions, password: str) -> str:
         answer = client.call(
             "PROPFIND", _sure_to_be_there(options.parts), headers={"Depth": "0", "Content-Type": XML}, body=PRODUCT
         )
+        if answer.status in (401, 429) or answer.status >= 500:
+            raise refuse(answer, "")
         told = answer.status == MULTISTATUS and any(entry.product for entry in entries(answer.body))
         return "owncloud" if told else "other"
     finally:

@@ -12,7 +12,7 @@ from webraid.errors import BackendError, Misconfigured, ObjectNotFound, ObjectTo
 from webraid_webdav.chunks import CHUNK, put_in_chunks, uploads_of
 from webraid_webdav.client import MULTISTATUS, Answer, Client
 from webraid_webdav.codes import age
-from webraid_webdav.folders import FOLDER, MADE, Folders, refuse
+from webraid_webdav.folders import FOLDER, Folders, is_made, refuse
 from webraid_webdav.multistatus import first_failure
 from webraid_webdav.options import WebdavOptions
 from webraid_webdav.place import Place
@@ -21,7 +21,7 @@ TEMPORARY = ".tmp-webraid_"  # the underscore: no object can be called so, and n
 DAMAGED = "checksum"  # the code of bytes that came otherwise than they were sent
 OLD = 86400.0  # seconds after which a temporary file belongs to nobody any more
 SWEPT = 100  # files at once
-_MOVED = (*MADE, 202)
+_ACCEPTED = 202
 _NO_FOLDER = (403, 404, 409)  # RFC 4918 wants 409; Go's servers say 403
 
 Hashes = tuple[tuple[str, str], ...]
@@ -75,7 +75,7 @@ class Upload:
             if answer.status == 413 and self._uploads and view.nbytes > CHUNK:
                 self._place.largest = view.nbytes
                 answer = put_in_chunks(self._client, self._uploads, temporary, view, headers, self._env, name)
-        if answer.status not in _MOVED:
+        if not _is_done(answer):
             if answer.status == 500:  # what nginx says where the folder is not there: the next put makes it again
                 self._place.forget()
             raise self._refused(answer, name)
@@ -130,7 +130,7 @@ class Upload:
                 self._discard(temporary)
                 return
             answer = self._move(temporary, name, overwrite=True)
-        if _status(answer) not in _MOVED:
+        if not _is_done(answer):
             self._not_moved(answer, name)
 
     def _move(self, temporary: str, name: str, *, overwrite: bool) -> Answer:
@@ -152,13 +152,19 @@ class Upload:
         return data is not None and data == view
 
     def _replaced(self, name: str, view: memoryview, digest: Digest) -> bool:
-        """Put straight over what is there, where the server does that without a gap."""
+        """Put straight over what is there, where the server does that without a gap.  False also where the bytes were
+        damaged on the way: the upload, which was not, must take their place."""
         if not self._preset.replaces or self._in_chunks(view):
             return False
         answer = self._put(name, name, view, self._checks(digest))
-        if answer.status not in MADE:
+        if not is_made(answer):
             raise self._refused(answer, name)
-        self._verified(answer, name, name, digest)
+        try:
+            self._verified(answer, name, name, digest)
+        except Unavailable as error:
+            if error.provider_code != DAMAGED:
+                raise
+            return False
         return True
 
     def _not_moved(self, answer: Answer, name: str) -> NoReturn:
@@ -182,6 +188,10 @@ class Upload:
             if not entry.folder and seconds is not None and seconds > OLD and left < SWEPT:
                 left += 1
                 self._discard(f"{TEMPORARY}/{part}")
+
+
+def _is_done(answer: Answer) -> bool:
+    return is_made(answer) or answer.status == _ACCEPTED
 
 
 def _status(answer: Answer) -> int:
