@@ -41,6 +41,12 @@ class Token:
         with self._lock:
             self.refresh, self._access = refresh, ""
 
+    def refused(self, access: str) -> None:
+        """The server calls this access token invalid; the login that it was got with may be good for another one."""
+        with self._lock:
+            if self._access == access:
+                self._access = ""
+
     def __repr__(self) -> str:
         return "Token()"
 
@@ -113,13 +119,24 @@ def _client_class() -> Any:
             """The SDK leaves an answer that it did not expect unread: its connection would stay open and be lost."""
             if not res.ok or "dropbox-api-result" not in res.headers:
                 _ = res.content
+            try:
+                self._raise_for(res)
+            except sdk().exceptions.AuthError as error:
+                if error.error is not None and error.error.is_invalid_access_token():
+                    self._token.refused(self._oauth2_access_token)
+                raise
+
+        def _raise_for(self, res: Any) -> None:
+            """The SDK stumbles over a Retry-After that is no whole number, such as a date (RFC 9110, 10.2.3)."""
+            if not res.headers.get("retry-after", "0").isdecimal():
+                del res.headers["retry-after"]
             super().raise_dropbox_error_for_resp(res)
 
         def _fetch(self) -> tuple[str, float]:
             form = {"grant_type": "refresh_token", "refresh_token": self._token.refresh, "client_id": self._app_key}
             with mapped(ERRORS):
                 answer = self._session.post(f"https://{host}/oauth2/token", data=form, timeout=self._timeout)
-                self.raise_dropbox_error_for_resp(answer)
+                self._raise_for(answer)
                 told = answer.json()
                 return str(told["access_token"]), float(told["expires_in"])
 

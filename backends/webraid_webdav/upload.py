@@ -162,7 +162,7 @@ class Upload:
         try:
             self._verified(answer, name, name, digest)
         except Unavailable as error:
-            if error.provider_code != DAMAGED:
+            if error.provider_code != DAMAGED or self._preset.checks:  # it had compared them: others were put meanwhile
                 raise
             return False
         return True

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.dropbox import FakeDropbox
+from tests.fakes.dropbox_words import Refusal, unauthorised
 from tests.unit.dropbox.conftest import Open
 from tests.unit.dropbox.test_transfer import LARGE, by_threads
 from webraid.backend.conformance.subject import put
@@ -123,6 +124,58 @@ def test_a_newer_login_serves_the_instances_that_are_open(dropbox: FakeDropbox) 
         stack.enter_context(contextlib.closing(DropboxBackend.connect(options, new)))
         assert old.get("a") == b"1"
         put(old, "a", LARGE)
+
+
+def test_an_access_token_that_was_taken_back_is_not_used_again(dropbox: FakeDropbox, disk: DropboxBackend) -> None:
+    """As long as it would have been good: four hours."""
+    put(disk, "a", b"1")
+    dropbox.answer_next("files/download", unauthorised("invalid_access_token"))
+    before = dropbox.requests("oauth2/token")
+    with pytest.raises(AuthExpired):
+        disk.get("a")
+    assert disk.get("a") == b"1"
+    assert dropbox.requests("oauth2/token") == before + 1
+
+
+@pytest.mark.parametrize("wait", ["Wed, 21 Oct 2026 07:28:00 GMT", "1.5", "-1"])
+def test_a_wait_that_is_no_whole_number_of_seconds_is_still_a_wait(
+    wait: str, dropbox: FakeDropbox, disk: DropboxBackend
+) -> None:
+    dropbox.answer_next("files/upload", Refusal(429, b"slow down", "text/plain", Retry_After=wait))
+    with pytest.raises(RateLimited) as raised:
+        put(disk, "a", b"1")
+    assert raised.value.retry_after is None
+
+
+@pytest.mark.parametrize("refresh", ["same", "newer"])
+def test_a_token_endpoint_that_hangs_holds_up_nobody_elses_opening_and_closing(refresh: str) -> None:
+    options = DropboxOptions("fakeappkey12345", account="one")
+    hanging = account.join(options, "same")
+    begun, gate, opened = threading.Event(), threading.Event(), threading.Event()
+
+    def fetch() -> tuple[str, float]:
+        begun.set()
+        assert gate.wait(10)
+        return "access", 100.0
+
+    def reopen() -> None:
+        opened.set()
+        account.leave(account.join(options, refresh))
+
+    threads = [threading.Thread(target=hanging.token.access, args=(fetch,)), threading.Thread(target=reopen)]
+    threads[0].start()
+    assert begun.wait(10)
+    threads[1].start()
+    assert opened.wait(10)
+    threading.Event().wait(0.02)  # it has come as far as it can
+    try:
+        assert account._LOCK.acquire(timeout=0)
+        account._LOCK.release()
+    finally:
+        gate.set()
+        for thread in threads:
+            thread.join()
+        account.leave(hanging)
 
 
 def test_what_lies_in_netrc_is_not_sent(

@@ -177,3 +177,17 @@ def test_who_still_commits_after_close_is_served_and_leaves_no_thread(server: Se
     for thread in [one for one in threading.enumerate() if one.name == "dropbox-commits"]:
         thread.join(WAIT)
         assert not thread.is_alive()
+
+
+def test_where_no_thread_can_be_had_that_put_fails_and_the_next_one_works(
+    server: Server, committer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError):
+            committer.hand_in("/a", "a")
+    assert committer.hand_in("/b", "b").result(WAIT) == "done b"
+    assert server.calls == [["b"]], "nobody waits for the first one any more"

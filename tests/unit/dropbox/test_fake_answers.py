@@ -186,6 +186,7 @@ class Person:
             self.refused(lambda: client.files_list_folder_continue("AAEold"))
         with dropbox.fault("expired"):
             self.refused(client.users_get_space_usage)
+        client.users_get_space_usage()  # with an access token of its own, as the other one was called invalid
         dropbox.oauth.expire()
         client.users_get_space_usage()
         dropbox.unlink()

@@ -212,7 +212,7 @@ def test_a_listing_that_leaves_its_folder_is_an_error(stray: str, script: Script
 
 
 def test_a_folder_that_goes_while_it_is_listed_is_passed_over(script: Scripted, disk: WebdavBackend) -> None:
-    script.says(PROPFIND=[listing(row("", size=None), row("a/", size=None), row("b")), MISSING])
+    script.says(PROPFIND=[listing(row("", size=None), row("a/", size=None), row("b")), MISSING, HERE])
     assert [stored.name for stored in disk.list("")] == ["b"]
 
 

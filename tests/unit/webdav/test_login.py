@@ -97,6 +97,13 @@ def test_a_server_that_does_not_answer_is_left_to_prepare() -> None:
     assert not found.options
 
 
+@pytest.mark.parametrize("status", [401, 429, 500, 503])
+def test_what_a_server_cannot_tell_just_now_is_not_made_up(status: int, script: Scripted) -> None:
+    script.says(OPTIONS=Answer(status), PROPFIND=Answer(status))
+    found = WebdavBackend.login(WebdavOptions(script.url, "u"), Secrets({"password": "p"}), nobody())
+    assert not found.options
+
+
 def test_user_and_password_are_asked_for(script: Scripted) -> None:
     person = Person(["ada", "SECRETWORD"])
     found = WebdavBackend.login(WebdavOptions(script.url, provider="other"), Secrets(), person)
