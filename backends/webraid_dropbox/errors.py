@@ -63,6 +63,9 @@ def _from_http_error(error: BaseException) -> BackendError:
         return Unavailable(f"Dropbox cannot just now (HTTP {status})", provider_code=str(status))
     if status == 416:
         return ProtocolError("the range lies outside the object", provider_code="416")
+    if status == 403:
+        hint = "Ask the team's administrator whether apps may be used, or take an account of your own."
+        return PermissionDenied("Dropbox does not let this account do that (HTTP 403)", provider_code="403", hint=hint)
     if status == 407:
         return PermissionDenied("the proxy wants a password", provider_code="407", hint=_PROXY_HINT)
     return ProtocolError(f"unexpected answer of Dropbox (HTTP {status})", provider_code=str(status))

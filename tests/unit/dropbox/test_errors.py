@@ -199,6 +199,7 @@ EXPIRED = auth.AuthError("expired_access_token", None)
         (dropbox.exceptions.BadInputError("id", "OAuth 2 access token is malformed"), AuthExpired, "400"),
         (dropbox.exceptions.InternalServerError("id", 500, SECRET), Unavailable, "500"),
         (dropbox.exceptions.HttpError("id", 416, SECRET), ProtocolError, "416"),
+        (dropbox.exceptions.HttpError("id", 403, SECRET), PermissionDenied, "403"),
         (dropbox.exceptions.HttpError("id", 407, SECRET), PermissionDenied, "407"),
         (dropbox.exceptions.HttpError("id", 418, SECRET), ProtocolError, "418"),
         (dropbox.exceptions.PathRootError("id", common.PathRootError("no_permission", None)), Misconfigured, None),
