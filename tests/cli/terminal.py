@@ -68,7 +68,7 @@ class Terminal:
         """Ctrl-C, again and again: while Python turns to readline, one may go unnoticed until the next key."""
         for _ in range(100):
             os.write(self.master, b"\x03")
-            self.read(patience=0.3)
+            self.read(patience=1.0)
             if self.process.poll() is not None:
                 break
         return self.end()

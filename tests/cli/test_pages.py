@@ -99,6 +99,11 @@ def test_a_healthy_pool_is_a_page_without_a_next_step(draw: Draw) -> None:
             "webraid add-backend local a ... again",
         ),
         ({"level": "raid0", "promised": 0, "survives": 0}, "the pool survives the loss of no disk", ""),
+        (
+            {"disks": [disk("a", domain="nas"), disk("b", domain="nas"), disk("c")], "survives": 1},
+            "All disks are there, but the pool survives the loss of any one of 6 disks, not 2 as raid6 promises.",
+            "these fail together and count as one loss: a and b (nas)",
+        ),
     ],
 )
 def test_the_verdict_and_the_next_step_fit_the_state(draw: Draw, changed: Any, says: str, then: str) -> None:
@@ -138,6 +143,7 @@ def test_errors_of_disks_have_a_column_only_when_there_are_some(draw: Draw) -> N
         ({"missing_shards": 3}, "Incomplete: 3 shards missing", "webraid repair"),
         ({"unreadable_packs": 1, "lost_chunks": 5}, "DAMAGED: 1 pack cannot be read, and with them 5 chunks", "Bring"),
         ({"alarms": ["d1: forked"]}, "ALARM: 1 alarm", "Find out"),
+        ({"survives": 1, "promised": 2}, "Nothing is missing, but the pool survives", "'webraid status' says why"),
     ],
 )
 def test_a_check_is_summed_up_in_a_sentence(draw: Draw, changed: Any, says: str, then: str) -> None:

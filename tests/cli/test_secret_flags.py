@@ -111,7 +111,7 @@ def test_the_help_of_a_kind_says_what_is_secret_and_how_to_give_it(home: Machine
     assert "--token-file FILE" in of_attic
     assert "[required]" in of_attic.partition("--path")[2].partition("--region")[0]
     of_loft = home("add-backend", "loft", "--help").out
-    assert "loft, by way of attic:\n  It is an attic in the north\n" in of_loft
+    assert "loft, by way of attic:\n  It is an attic in the north.\n" in of_loft
     assert "Free there: 5 GB, shared with the moths." in of_attic + text
     assert "--region" not in of_loft.partition("Options of")[2]
     general = home("add-backend", "--help").out

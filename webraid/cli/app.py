@@ -6,6 +6,7 @@ import inspect
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -98,6 +99,7 @@ def tree() -> Any:
 def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     _prepare_streams()
+    _hush_libraries()
     _end_like_ctrl_c()
     try:
         answer = tree().main(args=list(argv), prog_name=NAME, standalone_mode=False)
@@ -126,6 +128,11 @@ def _prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _hush_libraries() -> None:
+    """Not every import says what it lacks: the libraries' own filters get lost where two are imported at once."""
+    warnings.filterwarnings("ignore", message="SOCKS support in urllib3")
 
 
 def _end_like_ctrl_c() -> None:

@@ -40,4 +40,6 @@ def somebody(call: Invocation, question: str, instead: str) -> None:
     """Raises ConfigError where nobody is there."""
     if not call.interactive:
         question = question.rstrip("?:")
-        raise ConfigError(f"nobody can be asked here: {question[:1].lower()}{question[1:]}?", hint=f"Give {instead}.")
+        if not question[1:2].isupper():  # 'JSON file' stays as it is
+            question = question[:1].lower() + question[1:]
+        raise ConfigError(f"nobody can be asked here: {question}?", hint=f"Give {instead}.")

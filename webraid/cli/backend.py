@@ -64,6 +64,8 @@ def test(call: Invocation, name: NAME) -> int:
     """
 
     def told(result: Result) -> None:
+        if call.flags.quiet and not call.flags.json and result.outcome != "failed":
+            return
         call.show(
             lambda: {"message_type": "verbose_status", "action": "check", "check": result.name,
                      "outcome": result.outcome, "seconds": round(result.seconds, 3), "detail": result.detail},
@@ -134,12 +136,19 @@ def again(call: Invocation, pool: Pool, name: str, said: kind_options.Words) -> 
     """Log in with what is known and was given; where that is refused, with what is asked for."""
     options, secrets = dict(said.options), dict(said.secrets)
     while True:
-        reached = pool.log_in_again(name, options, secrets=secrets, dialogue=dialogue(call))
+        try:
+            reached = pool.log_in_again(name, options, secrets=secrets, dialogue=dialogue(call))
+        except AuthExpired as error:
+            if not call.interactive:
+                error.hint = kind_options.unattended(name, said)
+            raise
         try:
             with call.job("backend login", pool):
                 pool.keep_login(reached)
             return
         except AuthExpired as error:
+            if not call.interactive:
+                error.hint = kind_options.unattended(name, said)
             if said.typed or not call.interactive:
                 raise
             typer.echo(f"{error}.", err=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json as encoder
 import os
+import shutil
 import sys
+import textwrap
 import traceback
 from types import TracebackType
 
@@ -24,9 +26,23 @@ def tell(
     if json:
         exit_error(code, message, hint)
         return
-    _line(f"webraid: {message}", bold=True)
+    if message == INTERRUPTED and sys.stderr.isatty():
+        typer.echo(err=True)  # the terminal has written ^C, perhaps behind a question
+    _line(_fitted(f"webraid: {message}"), bold=True)
     if hint:
-        _line(f"  {hint}")
+        _line(_fitted(f"  {hint}"))
+
+
+def _fitted(text: str) -> str:
+    """On a terminal, broken between words, a path or an address stays whole; elsewhere one line is one line."""
+    if not sys.stderr.isatty():
+        return text
+    columns = max(40, shutil.get_terminal_size().columns - 1)
+    parts = (
+        textwrap.fill(line, columns, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        for line in text.splitlines()
+    )
+    return "\n".join(parts)
 
 
 def exit_error(code: int, message: str = "", hint: str = "") -> None:

@@ -12,6 +12,7 @@ from webraid.cli.asking import ask
 from webraid.cli.documents import summary
 from webraid.cli.flags import command
 from webraid.cli.invocation import Invocation
+from webraid.errors import ConfigError
 
 NAME, LEVEL = "home", "raid6"
 
@@ -19,6 +20,13 @@ NAME, LEVEL = "home", "raid6"
 def register(app: typer.Typer) -> None:
     """Add the command."""
     command(app, "init")(init)
+
+
+LEVELS = """How many disks may be lost at once?
+  raid5   one; it takes 3 disks at least
+  raid6   two; it takes 4 disks at least
+  raid1   all but one: each disk holds everything
+  rs:k+m  m of k+m disks, such as rs:10+4"""
 
 
 def init(
@@ -48,7 +56,7 @@ def init(
 
     if call.interactive:
         name = name or ask(call, "Name of the pool", instead="--name", default=NAME)
-        level = level or ask(call, "Level (raid1, raid5, raid6, rs:k+m ...)", instead="--level", default=LEVEL)
+        level = level or _level(call)
     parse_level(level or LEVEL)  # a wrong level is said before anybody thinks of a passphrase
     secret = passphrase.chosen(call, weak=weak_passphrase)
     made = init_pool(
@@ -64,3 +72,18 @@ def init(
         ),
         lambda screen: screen.made(made, kit),
     )
+
+
+def _level(call: Invocation) -> str:
+    """Asked until it is one."""
+    from webraid.codec.levels import parse_level
+
+    typer.echo(LEVELS, err=True)
+    while True:
+        answer = ask(call, "Level", instead="--level", default=LEVEL)
+        try:
+            parse_level(answer)
+            return answer
+        except ConfigError as error:
+            message = str(error)
+            typer.echo(f"{message[:1].upper()}{message[1:]}.", err=True)

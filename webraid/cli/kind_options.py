@@ -97,7 +97,7 @@ def _describe(kind: str, formatter: Any) -> None:
     cls = registry.load(by)
     options = [option for option in registry.options_of(cls) if option.name not in given]
     with formatter.section(f"{kind}, by way of {by}" if by != kind else kind):
-        formatter.write_text(f"It is {cls.also_called()[kind] if by != kind else cls.summary}")
+        formatter.write_text(f"It is {_ended(cls.also_called()[kind] if by != kind else cls.summary)}")
         if cls.free_tier:
             formatter.write_text(f"Free there: {cls.free_tier}.")
         formatter.write_text(f"How to set it up, step by step: docs/backends/{by}.md")
@@ -117,6 +117,10 @@ def _describe(kind: str, formatter: Any) -> None:
                 (f"{name}-file FILE", "Take it from this file."),
             ])  # fmt: skip
             formatter.write_text("Secrets are kept apart from the config file, mode 0600 or in the keyring.")
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
 
 
 def summaries() -> list[tuple[str, str]]:
@@ -146,6 +150,23 @@ def _covered() -> dict[str, list[str]]:
 def spelled(option: Option) -> str:
     """The option's flag."""
     return f"--{option.name.replace('_', '-')}"
+
+
+def article(kind: str) -> str:
+    """'a' or 'an', as one says the kind's name: an s3 disk, an sftp disk, an onedrive disk."""
+    return "an" if kind.startswith(("a", "e", "i", "o", "ftp", "hdfs", "rclone", "s3", "sftp", "smb")) else "a"
+
+
+def unattended(name: str, said: Words) -> str:
+    """What to do about a login that is refused where nobody can be asked."""
+    from webraid.backend.registry import load, options_of
+
+    flags = [
+        spelled(option) + ("" if option.file else "-file") for option in options_of(load(said.kind)) if option.secret
+    ]
+    if said.typed or not flags:
+        return "It stays as it was. Compare what you gave with the provider's page."
+    return f"Run it at a terminal, or give what is new: {', '.join(f'{flag} FILE' for flag in flags)}."
 
 
 def _flag(option: Option) -> str:
@@ -203,6 +224,7 @@ class _Said:
         flag, has_value, value = word.partition("=")
         self.typed = True
         option, source = self._option(flag)
+        flag = flag.replace("_", "-")
         if not has_value:
             if option.type == "true or false" and (not left or left[0].startswith("--")):
                 value = "true"
@@ -230,7 +252,8 @@ class _Said:
         near = difflib.get_close_matches(name, self._known, n=1)
         hint = f"Did you mean {spelled(self._known[near[0]])}?" if near else ""
         raise ConfigError(
-            f"a {self.word} disk has no option {flag}", hint=hint or f"See 'webraid add-backend {self.word} --help'."
+            f"{article(self.word)} {self.word} disk has no option {flag}",
+            hint=hint or f"See 'webraid add-backend {self.word} --help'.",
         )
 
 

@@ -37,12 +37,19 @@ def of_status(now: Status) -> str:
         are = "is" if now.joined == 1 else "are"
         return f"Not ready: {now.level} needs {now.joined + now.still_needed} disks, and there {are} {now.joined}."
     sentence = survival(now.survives, now.joined)
+    if now.state == PoolState.ONLINE and weaker(now):
+        return f"All disks are there, but the pool {sentence}, not {now.promised} as {now.level} promises."
     if now.state == PoolState.ONLINE:
         return f"All is well: the pool {sentence}."
     if now.promised is not None and now.survives < now.promised:
         promise = f"{now.level} promises {many(now.promised, 'loss', 'losses')}"
         return f"DEGRADED: everything can be read; {further(now.survives)} ({promise})."
     return f"DEGRADED: everything can be read and the pool {sentence}, but not all is as it should be."
+
+
+def weaker(now: Status) -> bool:
+    """Whether less may be lost than the pool's level promises."""
+    return now.promised is not None and now.survives < now.promised
 
 
 def after_status(now: Status) -> str:
@@ -65,8 +72,19 @@ def after_status(now: Status) -> str:
     if now.missing_shards:
         return NEXT_REPAIR
     if not now.snapshots:
-        return "Store something: 'webraid put PATH'."
-    return ""
+        return "Run 'webraid put PATH' to store something."
+    return _together(now.disks) if weaker(now) else ""
+
+
+def _together(disks: list[DiskStatus]) -> str:
+    """Which disks fail together, as a level counts their loss as one and a stripe has a shard on each; '': none."""
+    domains: dict[str, list[str]] = {}
+    for disk in disks:
+        domains.setdefault(disk.domain, []).append(disk.name)
+    shared = [f"{_names(names)} ({domain})" for domain, names in domains.items() if len(names) > 1]
+    if not shared:
+        return ""
+    return f"Use disks in more places: these fail together and count as one loss: {'; '.join(shared)}."
 
 
 def of_resting(disks: list[DiskStatus]) -> str:
@@ -127,7 +145,10 @@ def after_put(result: PutResult) -> str:
     if result.alarms:
         return NEXT_ALARM
     if result.survives < result.promised:
-        return f"Bring the missing disks back; the next put or 'webraid repair' makes up for it. {_see()}"
+        return (
+            "Bring the missing disks back, if there are any: the next put or 'webraid repair' makes up for it. "
+            "'webraid status' says why."
+        )
     if result.problems:
         return "Look at the files above: they are not in the snapshot as they should be."
     return ""
@@ -167,6 +188,8 @@ def of_check(result: CheckResult) -> str:
     if result.missing_shards:
         missing = many(result.missing_shards, "shard")
         return f"Incomplete: {missing} missing; everything can be read; the pool {sentence}."
+    if result.survives < result.promised:
+        return f"Nothing is missing, but the pool {sentence}, not {result.promised} as promised."
     return f"All is well: the pool {sentence}."
 
 
@@ -174,10 +197,15 @@ def after_check(result: CheckResult) -> str:
     """What to do next; '' when there is nothing."""
     if result.unreadable_packs or result.lost_chunks:
         return f"Bring a lost disk back and run 'webraid repair'. {_see()}"
+    silent = [disk.name for disk in result.disks if disk.verdict == "silent"]
+    if result.missing_shards and silent:
+        return f"Bring {_names(silent)} back ('webraid status' says what is wrong), then run 'webraid repair'."
     if result.missing_shards or any(disk.corrupt for disk in result.disks):
         return NEXT_REPAIR
     if result.alarms:
         return "Find out what happened to the disks that raised an alarm, then run 'webraid repair'."
+    if result.survives < result.promised:
+        return "'webraid status' says why."
     return ""
 
 

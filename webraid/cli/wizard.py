@@ -13,7 +13,7 @@ import typer
 from webraid.cli import kind_options
 from webraid.cli.asking import ask, ask_hidden, ask_optional, picked
 from webraid.cli.invocation import Invocation
-from webraid.cli.kind_options import Words, of_file, spelled
+from webraid.cli.kind_options import Words, article, of_file, spelled
 from webraid.errors import ConfigError, PluginMissing
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def complete(call: Invocation, words: Words) -> Words:
     chatty = call.interactive and not words.typed and words.word == words.kind
     asked = [option for option in options if option.name not in known and _is_asked(option, everything=chatty)]
     if asked and not call.interactive:
-        raise ConfigError(f"a {words.word} disk needs {spelled(asked[0])}", hint=asked[0].help)
+        raise ConfigError(f"{article(words.word)} {words.word} disk needs {spelled(asked[0])}", hint=asked[0].help)
     if call.interactive and not words.typed and words.kind != "local":
         typer.echo(f"\n{INTRODUCTION.format(kind=words.kind)}\n", err=True)
     return _asked(call, cls, words, asked) if asked else words

@@ -19,6 +19,7 @@ STYLES = {
 }  # fmt: skip
 NEARLY_FULL = 0.9
 ROOMY = 100  # columns
+BARS = 60  # columns
 
 
 class Front(Canvas):
@@ -27,6 +28,7 @@ class Front(Canvas):
     def status(self, now: Status) -> None:
         """Where the pool stands."""
         style = {PoolState.ONLINE: GOOD, PoolState.DEGRADED: WARN, PoolState.FAILED: BAD}[PoolState(now.state)]
+        style = WARN if style == GOOD and verdict.weaker(now) else style
         self.line(Text(verdict.of_status(now), style=f"bold {style}".replace("bold bold", "bold")))
         self.line()
         self.pairs([
@@ -71,10 +73,14 @@ class Front(Canvas):
 
     def disks(self, disks: list[DiskStatus]) -> None:
         """A line for each disk; what is odd about one follows below it."""
-        head = ["Disk", "State", "Used", "", "Free", "Domain"]
+        head = ["Disk", "State", "Used", *([""] if self._bars else []), "Free", "Domain"]
         head += [] if self.narrow else ["Kind"]
         head += ["Written"] if any(disk.written_ms is not None for disk in disks) else []
-        self.table(head, [self._row(disk)[: len(head)] for disk in disks], right=("", "Free"))
+        self.table(
+            head,
+            [self._row(disk)[: len(head)] for disk in disks],
+            right=("", "Free") if self._bars else ("Used", "Free"),
+        )
         for disk in disks:
             if disk.detail:
                 self.line(Text.assemble((f"  {safe(disk.name)}: ", FAINT), safe(disk.detail)))
@@ -84,13 +90,18 @@ class Front(Canvas):
         return [
             disk.name,
             Text(disk.state, style=STYLES.get(DiskState(disk.state), FAINT)),
-            self._fill(disk),
+            *([self._fill(disk)] if self._bars else []),
             show_size(disk.stored),
             "?" if disk.free is None else show_size(disk.free),
             disk.domain,
             *([] if self.narrow else [disk.kind]),
             Text(written, style=WARN if disk.overdue else ""),
         ]
+
+    @property
+    def _bars(self) -> bool:
+        """Whether there is room for bars beside whole words and numbers."""
+        return self.out.width >= BARS
 
     def _fill(self, disk: DiskStatus) -> Text:
         width = 6 if self.narrow else 10 if self.out.width < ROOMY else 14

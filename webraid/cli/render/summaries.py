@@ -43,7 +43,8 @@ class Summaries(Canvas):
         """A disk that joined."""
         free = f", {show_size(added.free)} free" if added.free is not None else ""
         self.line(f"Disk {added.name} ({added.kind}, domain {added.domain}{free}) has joined:", style=GOOD)
-        self.line(verdict.of_added(added))
+        for sentence in verdict.of_added(added).splitlines():
+            self.line(sentence)
         if added.up or added.down:
             rates = f"{rate(added.up, 1)} up, {rate(added.down, 1)} down"
             self.line(f"It answers in {_quick(added.latency)}; one connection moves {rates}.", style=FAINT)
