@@ -152,17 +152,11 @@ def _shares(speeds: Sequence[float], count: int) -> list[float]:
 
 
 def _spread(order: Sequence[Seat], start: Sequence[Seat], count: int, cap: int) -> tuple[list[Seat], bool]:
-    """The first ``count`` seats with at most ``cap`` in one domain; then, if need be, beyond the cap, evenly.
-    The flag tells that the cap was passed."""
-    chosen = list(start)
+    """The first ``count`` seats in domains of their own where there are enough of these, else with at most ``cap`` in
+    one domain; then, if need be, beyond the cap, evenly.  The flag tells that the cap was passed."""
+    domains = len({seat.domain for seat in [*start, *order]})
+    chosen, left = _first(order, start, count, 1 if domains >= count else cap)
     held = Counter(seat.domain for seat in chosen)
-    left = []
-    for seat in order:
-        if len(chosen) < count and held[seat.domain] < cap:
-            chosen.append(seat)
-            held[seat.domain] += 1
-        else:
-            left.append(seat)
     crowded = False
     while len(chosen) < count and left:
         seat = min(left, key=lambda s: held[s.domain])  # min is stable: preference decides among equals
@@ -171,6 +165,19 @@ def _spread(order: Sequence[Seat], start: Sequence[Seat], count: int, cap: int) 
         held[seat.domain] += 1
         crowded = True
     return chosen, crowded
+
+
+def _first(order: Sequence[Seat], start: Sequence[Seat], count: int, cap: int) -> tuple[list[Seat], list[Seat]]:
+    """The best seats with at most ``cap`` in one domain, and the others."""
+    chosen, left = list(start), []
+    held = Counter(seat.domain for seat in chosen)
+    for seat in order:
+        if len(chosen) < count and held[seat.domain] < cap:
+            chosen.append(seat)
+            held[seat.domain] += 1
+        else:
+            left.append(seat)
+    return chosen, left
 
 
 def _turned(geometry: Geometry, seats: Sequence[Seat], chosen: Sequence[Seat], stripe_number: int) -> list[Seat]:

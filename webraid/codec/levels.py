@@ -37,6 +37,11 @@ class LevelSpec:
         """Disks it takes at least."""
         return self.width or _LEAST[self.level]
 
+    def span(self, disks: int, domains: int) -> int:
+        """How many disks to spread over.  A level without a width takes one disk of each failure domain, where there
+        are enough of them: two shards in one domain would use up two losses at once."""
+        return domains if not self.width and domains >= self.least else disks
+
     def geometry(self, disks: int) -> Geometry:
         """What a stripe is over ``disks`` disks.
 

@@ -213,7 +213,7 @@ def _result(ctx: Context, connection: Connection, claimed: _Claimed) -> Added:
     count = len(ctx.table.state.joined())
     spec = parse_level(ctx.table.state.level)
     try:
-        survives: int | None = spec.losses(count)
+        survives: int | None = spec.losses(ctx.span(spec))
         needed = 0
     except NotEnoughDisks:
         survives, needed = None, spec.least - count

@@ -133,7 +133,7 @@ def check(ctx: Context, *, read_data: bool = False, sample: float | None = None)
     result.survives = min(safe.survives, len(set(usable.values())) - 1)
     result.missing_shards, result.unreadable_packs = safe.missing, safe.unreadable
     spec = parse_level(ctx.table.state.level)
-    result.promised = spec.losses(len(ctx.domains())) if len(ctx.domains()) >= spec.least else 0
+    result.promised = spec.losses(ctx.span(spec)) if len(ctx.domains()) >= spec.least else 0
     result.seconds = ctx.env.monotonic() - started
     return result
 

@@ -14,6 +14,7 @@ from webraid.array.array import Array
 from webraid.array.events import ArrayEvent, DiskStalled, Finding, ShardBad, ShardRead, ShardWritten
 from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
+from webraid.codec.levels import LevelSpec
 from webraid.config import Config, Places, load
 from webraid.env import Env
 from webraid.errors import ConfigError, IntegrityError, PoolBusy, PoolError
@@ -78,6 +79,11 @@ class Context:
     def domains(self) -> dict[bytes, str]:
         """Disk -> failure domain, of the disks that are joined."""
         return {info.id: info.domain for info in self.table.state.joined()}
+
+    def span(self, spec: LevelSpec) -> int:
+        """Over how many of the joined disks a stripe of that level goes."""
+        domains = self.domains()
+        return spec.span(len(domains), len(set(domains.values())))
 
     def open_table(self, *, spot: bool = False) -> View:
         """Open the table, tell what is odd about the disks, take alarming ones out of use."""

@@ -119,7 +119,7 @@ class _Put:
             run.pin()
         abort(ctx, left)
         result.repaired = repair_missing(ctx)
-        geometry = spec.geometry(len(ctx.table.state.joined()))
+        geometry = spec.geometry(ctx.span(spec))
         result.promised, result.level = geometry.m, str(spec)
         result.disks = len(ctx.table.state.joined())
         ctx.event(Started("put"))
@@ -144,7 +144,7 @@ class _Put:
 
     def _spec(self) -> LevelSpec:
         spec = parse_level(self.level or self.ctx.config.pool.level)
-        spec.geometry(len(self.ctx.table.state.joined()))
+        spec.geometry(self.ctx.span(spec))
         return spec
 
     # -- files -------------------------------------------------------------------------------------------------------
@@ -281,7 +281,8 @@ class _Put:
     def _rescue(self, pack_id: bytes) -> None:
         """A pack that is re-used was condemned meanwhile: its chunks go into new packs."""
         places: list[Place] = self.ctx.index.places(pack_id)
-        geometry = parse_level(self.result.level).geometry(self.result.disks)
+        spec = parse_level(self.result.level)
+        geometry = spec.geometry(self.ctx.span(spec))
         with self._packer(geometry) as packer:
             for item in read_chunks(self.ctx, [Wanted(pack_id, places)]):
                 if isinstance(item, ChunkFailure):

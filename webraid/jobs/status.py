@@ -111,12 +111,12 @@ def status(ctx: Context) -> Status:
     safe = margin(ctx, domains)
     spec, count = parse_level(state.level), len(state.joined())
     enough = count >= spec.least
-    promised = spec.losses(count) if enough else None
+    promised = spec.losses(ctx.span(spec)) if enough else None
     shots = ordered(ctx)
     result = Status(
         name=state.name, pool_id=ctx.pool.hex(), level=state.level, state="", survives=0, promised=promised,
         fresh=view.fresh, answered=view.counted, joined=count, snapshots=len(shots),
-        level_explained=spec.explain(count) if enough else "", still_needed=max(0, spec.least - count),
+        level_explained=spec.explain(ctx.span(spec)) if enough else "", still_needed=max(0, spec.least - count),
     )  # fmt: skip
     ctx.manners.note_stored(lambda: used_by_name(ctx))
     result.disks = _disks(ctx)
