@@ -125,6 +125,7 @@ class Fetcher:
         self._patience = patience
         self.liars: dict[bytes, str] = {}
         self.blobs: dict[str, bytes] = {}
+        self.unread: dict[str, BackendError] = {}  # records that somebody lists and nobody delivered
         self._lies: Counter[bytes] = Counter()
 
     def fetch(self, wanted: Mapping[str, Iterable[bytes]], book: LogBook) -> None:
@@ -147,7 +148,8 @@ class Fetcher:
                 disk = asked[i % len(asked)]
                 disks.remove(disk)
                 futures[name, disk] = self._disks[disk].get(name, urgent=True)
-            answers, _ = gather(futures, self._env, enough=lambda _: False, patience=self._patience)
+            answers, errors = gather(futures, self._env, enough=lambda _: False, patience=self._patience)
+            self.unread |= {name: e for (name, _), e in errors.items() if not isinstance(e, ObjectNotFound)}
             for (name, disk), blob in sorted(answers.items(), key=lambda item: parse_name(item[0][0])[:2]):
                 if self._accept(name, disk, blob, book):
                     turns.pop(name, None)
@@ -163,4 +165,5 @@ class Fetcher:
             return False
         book.add(record)
         self.blobs[name] = blob
+        self.unread.pop(name, None)
         return True

@@ -102,7 +102,6 @@ class Table:
         """Ask all member disks, take in what is new, compare.  Never raises because disks are missing."""
         view = View(False, 0, 0)
         answers: dict[bytes, Survey] = {}
-        liars: dict[bytes, str] = {}
         for _ in range(3):  # once more when new records name disks that were not asked
             members = [self.disks[disk.id] for disk in self.state.members() if disk.id in self.disks]
             members = members or list(self.disks.values())
@@ -110,16 +109,16 @@ class Table:
             answers, view.errors = survey(
                 members, self.env, book=self.book, need=need, patience=self.patience, spot=spot
             )  # fmt: skip
-            liars = self._take_in(answers)
+            fetcher = self._take_in(answers)
             self.meet_members()
             asked = {disk.id for disk in members}
             if all(disk.id in asked or disk.id not in self.disks for disk in self.state.members()):
                 break
-        self._judge(view, answers, liars)
+        self._judge(view, answers, fetcher)
         self.view = view
         return view
 
-    def _take_in(self, answers: Mapping[bytes, Survey]) -> dict[bytes, str]:
+    def _take_in(self, answers: Mapping[bytes, Survey]) -> Fetcher:
         fetcher = Fetcher(self.disks, self.env, self._verifier, self.patience)
         good = {disk: answer for disk, answer in answers.items() if self._ours(disk, answer)}
         wanted: dict[str, list[bytes]] = {}
@@ -137,7 +136,7 @@ class Table:
                 fetcher.liars[disk] = "a record read back is not what was stored"
         self._keep((self.book.names[name], blob) for name, blob in fetcher.blobs.items())
         self._refold()
-        return fetcher.liars
+        return fetcher
 
     def _ours(self, disk: bytes, answer: Survey) -> bool:
         marker = answer.marker
@@ -153,7 +152,8 @@ class Table:
             return Verdict.CORRUPT
         return Verdict.FOREIGN
 
-    def _judge(self, view: View, answers: Mapping[bytes, Survey], liars: Mapping[bytes, str]) -> None:
+    def _judge(self, view: View, answers: Mapping[bytes, Survey], fetcher: Fetcher) -> None:
+        liars, unread = fetcher.liars, fetcher.unread
         for disk in self.state.members():
             answer = answers.get(disk.id)
             if answer is None:
@@ -165,6 +165,10 @@ class Table:
                 view.notes[disk.id] = answer.problem or ("it is another disk" if answer.marker else emptied)
             else:
                 view.verdicts[disk.id] = self._compare(disk.id, answer, view)
+                withheld = sorted(answer.names & unread.keys())
+                if withheld:  # it shows that there is something newer, and nobody delivered it
+                    view.verdicts[disk.id] = Comparison(Verdict.SILENT)
+                    view.errors[disk.id] = unread[withheld[0]]
             if disk.id in liars:
                 view.verdicts[disk.id] = Comparison(Verdict.CORRUPT, view.verdicts[disk.id].missing)
                 view.notes[disk.id] = liars[disk.id]
@@ -187,8 +191,12 @@ class Table:
             if not self._found_by_name(disk, answer, result.lost, view):
                 return Comparison(Verdict.SILENT)
             result = compare(answer.names, self.book, acked, remembered)
-        if self.disks[disk].caps.list_consistency == "eventual" and not self._lags_long(disk, result.lost):
-            return Comparison(Verdict.LAGGING, result.missing, result.lost) if result.lost else result
+        if self.disks[disk].caps.list_consistency != "eventual":
+            return result
+        # A hint whose record nobody finds: others wrote what cannot be seen yet, so this is not the newest state.
+        unseen = (*result.lost, *sorted(answer.hints - self.book.names.keys()))
+        if not self._lags_long(disk, unseen):
+            return Comparison(Verdict.LAGGING, result.missing, unseen) if unseen else result
         return result
 
     def _found_by_name(self, disk: bytes, answer: Survey, lost: Sequence[str], view: View) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.table.rig import ALICE, POOL, World, name_of, prepare, run_id, verdicts
 from webraid.backend.faulty import Fault
+from webraid.codec.records import record_name
 from webraid.errors import QuorumLost
 from webraid.table.log import Verdict
 from webraid.table.records import Close, RemoveDisk
@@ -249,6 +250,63 @@ def test_what_a_lagging_disk_does_not_show_even_by_name_is_told_only_when_it_sta
     world.stores[0].discard(newest)
     alice.open()
     assert verdicts(world, alice)[0] is Verdict.LAGGING, "it begins anew"
+
+
+def test_a_hinted_record_that_nobody_finds_yet_keeps_the_state_from_being_taken_for_the_newest(worlds: Worlds) -> None:
+    world = worlds(count=3)
+    hours = [0.0]
+    world.env = replace(world.env, now=lambda: 1e9 + hours[0] * 3600)
+    lagging(world)
+    alice, bob = world.founded(), world.second()
+    alice.open()
+    alice.append(prepare(1))
+    alice.flush(1.0)
+    newest = alice.book.head(ALICE.id)
+    name = record_name(newest.device, newest.seq, newest.digest)
+    data = [store.get(name)[0] for store in world.stores]
+    for store in world.stores:
+        store.discard(name)  # neither listed nor found by name yet, but the hints tell of it
+    bob.open()
+    assert verdicts(world, bob) == [Verdict.LAGGING] * 3 and not bob.view.fresh
+    with pytest.raises(QuorumLost):
+        bob.require_quorum()
+    for store, blob in zip(world.stores, data, strict=True):
+        store.put(name, blob)
+    bob.open()
+    assert bob.view.fresh and run_id(1) in bob.state.pins()
+
+
+def test_a_hint_is_believed_for_an_hour_at_most(worlds: Worlds) -> None:
+    """Whoever plants one keeps his own disk from counting, and that not for long."""
+    world = worlds(count=1)
+    hours = [0.0]
+    world.env = replace(world.env, now=lambda: 1e9 + hours[0] * 3600)
+    lagging(world)
+    alice = world.founded()
+    world.stores[0].put(f"hint/{ALICE.id.hex()}", f"log/{ALICE.id.hex()}/{99:010d}-{'0' * 16}".encode())
+    alice.open()
+    assert verdicts(world, alice) == [Verdict.LAGGING]
+    hours[0] = 1.1
+    alice.open()
+    assert verdicts(world, alice) == [Verdict.EQUAL]
+
+
+def test_a_record_that_is_listed_and_not_delivered_is_not_taken_for_absent(worlds: Worlds) -> None:
+    world = worlds(count=3)
+    alice, bob = world.founded(), world.second()
+    alice.open()
+    alice.append(prepare(1))
+    alice.flush(1.0)
+    for faults in world.faults:
+        faults.script = [None, None, *[Fault.BEFORE] * 9]  # marker and listing come, then no more
+    bob.open()
+    assert verdicts(world, bob) == [Verdict.SILENT] * 3 and not bob.view.fresh
+    with pytest.raises(QuorumLost):
+        bob.require_quorum()
+    for faults in world.faults:
+        faults.script = []
+    bob.open()
+    assert bob.view.fresh and run_id(1) in bob.state.pins()
 
 
 def test_hints_are_written_where_listings_lag_only(worlds: Worlds) -> None:
