@@ -67,12 +67,13 @@ class DriveBackend(Backend):
         client = OAuthClient.of(options.client_secret)
         token = refresh_token(options.token, client)
 
-        def tokens() -> Tokens:
-            return Tokens(client, token, lambda new: held.renew({"token": kept(new, client)}), env)
+        which = (options.folder_id, options.folder, options.endpoint, client.id, client.secret)
 
-        shared = names.shared(
-            tokens, options.folder_id, env, options.folder, options.endpoint, client.id, client.secret, token
-        )
+        def renewed(new: str) -> None:
+            names.also((*which, token), (*which, new))  # threads to come connect with it, and share what we know
+            held.renew({"token": kept(new, client)})
+
+        shared = names.shared(lambda: Tokens(client, token, renewed, env), options.folder_id, env, (*which, token))
         return cls(options, Drive(options.endpoint, shared.tokens, options.timeout, held.disk), shared)
 
     @classmethod
@@ -82,7 +83,8 @@ class DriveBackend(Backend):
     @classmethod
     def identity(cls, options: DriveOptions) -> str:
         where = "" if options.endpoint == ENDPOINT else urlsplit(options.endpoint).netloc
-        return f"gdrive|{where}|{options.account}|{options.folder_id or options.folder}"
+        # Drive's ids are unique among all accounts, and an account has several names.
+        return f"gdrive|{where}|{options.folder_id or f'{options.account.lower()}|{options.folder}'}"
 
     @classmethod
     def default_domain(cls, options: DriveOptions, name: str) -> str:
@@ -130,16 +132,16 @@ class DriveBackend(Backend):
         written, removed = self._names.lately(prefix)
         told = {stored.name: stored for stored in written}
         for name, files in found.items():
-            left = [file for file in files if file["id"] not in removed]
+            left = [file for file in files if (name, file["id"]) not in removed]
             if name not in told and left:
                 yield _stored(left[0], name)
         yield from told.values()
 
     def delete(self, name: str, *, locator: str = "") -> None:
-        known = {*filter(None, [locator]), *self._names.maybe(name)}
-        if not known:
-            known = {str(file["id"]) for file in self._search(name)}
-        self._remove(name, known | self._names.twins(name))
+        known = {*filter(None, [locator]), *self._names.maybe(name)} | self._names.twins(name)
+        if not self._remove(name, known):  # nothing was there: another machine may have made it anew
+            found = {str(file["id"]) for file in self._search(name)}
+            self._remove(name, (found | self._names.twins(name)) - known)
 
     def usage(self) -> Usage:
         """All of the account's: mail and photos count, too.  No limit: nobody knows what is free."""
@@ -164,12 +166,14 @@ class DriveBackend(Backend):
 
     def _overwrite(self, file_id: str, name: str, data: Bytes, digest: Digest) -> File | None:
         """None: the file was removed behind our back."""
-        try:
+        with contextlib.suppress(ObjectNotFound):
             # Out of the trash with it, too, should the user have thrown it away.
             return self._drive.update(file_id, {"trashed": False}, data, name=name, sha256=digest.sha256)
-        except ObjectNotFound:
-            self._names.forget(name, file_id)
-            return None
+        with contextlib.suppress(ObjectNotFound):
+            self._drive.about(file_id, name)  # a new file beside one that is there would be its twin
+            raise Unavailable("Drive lost sight of the upload", key=name)
+        self._names.forget(name, file_id)
+        return None
 
     def _create(self, name: str, data: Bytes, digest: Digest) -> File:
         file_id = self._names.choose(name, self._drive.ids)
@@ -204,13 +208,20 @@ class DriveBackend(Backend):
         if verdict is False:
             self._remove(name, {stored.locator})
             raise Unavailable("Drive stored other bytes than it was sent", key=name, provider_code="checksum")
+        if told.get("trashed"):  # what lies there, or in a folder that does, is gone in 30 days
+            self._folder.check()
+            raise Unavailable("the file was thrown into the trash while it was written", key=name)
         return stored
 
-    def _remove(self, name: str, file_ids: Iterable[str]) -> None:
+    def _remove(self, name: str, file_ids: Iterable[str]) -> bool:
+        """Whether any of them was there."""
+        removed = False
         for file_id in file_ids:
             with contextlib.suppress(ObjectNotFound):
                 self._drive.delete(file_id, name)
+                removed = True
             self._names.forget(name, file_id)
+        return removed
 
     # ---------------------------------------------------------------------------------------------------------- finding
     def _at(self, name: str, locator: str, do: Callable[[str], T]) -> T:

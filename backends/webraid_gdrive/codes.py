@@ -157,6 +157,8 @@ def sign_in_refused(status: int, headers: Mapping[str, str], content: bytes) -> 
         return RateLimited("Google's sign-in asks to slow down", retry_after=retry_after(headers), provider_code=shown)
     if status >= 500 or code in ("server_error", "temporarily_unavailable", "internal_failure"):
         return Unavailable(f"Google's sign-in cannot just now (HTTP {status})", provider_code=shown)
+    if not code:
+        return ProtocolError(f"the answer is not that of Google's sign-in (HTTP {status})", provider_code=shown)
     cls, sentence, hint = _SIGN_IN.get(code, (AuthExpired, "Google's sign-in refuses", LOGIN_HINT))
     return cls(f"{sentence} ({shown})", provider_code=shown, hint=hint)
 

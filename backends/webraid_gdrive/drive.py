@@ -8,7 +8,7 @@ from typing import Any
 
 from webraid.backend.base import Bytes
 from webraid.backend.mapping import mapped
-from webraid.errors import AuthExpired, ContentBlocked, PluginMissing, ProtocolError, Unavailable
+from webraid.errors import AuthExpired, ContentBlocked, Misconfigured, PluginMissing, ProtocolError, Unavailable
 from webraid_gdrive.errors import ERRORS
 from webraid_gdrive.tokens import Tokens
 
@@ -70,14 +70,16 @@ class Drive:
             more = {"pageToken": token} if token else {}
             page = self._json(self._files.list(q=query, pageSize=PAGE, spaces="drive", fields=wanted, **more), name)
             files = page.get("files")
-            if not isinstance(files, list):
+            if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
                 raise ProtocolError("the answer is no listing of Drive's", key=name)
             if page.get("incompleteSearch"):
                 raise Unavailable("Drive's search was not complete", key=name, provider_code="incompleteSearch")
             yield from files
-            token = str(page.get("nextPageToken") or "")
+            before, token = token, str(page.get("nextPageToken") or "")
             if not token:
                 return
+            if token == before:
+                raise ProtocolError("Drive's listing does not get on", key=name)
 
     def read(self, file_id: str, name: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and content of a download.
@@ -116,8 +118,13 @@ class Drive:
     ) -> File:
         if memoryview(data).nbytes > SMALL:
             request = method(body=about, media_body=self._sdk.Whole(data), fields=FIELDS, **more)
-            with self._mapped(name):
-                _, told = request.next_chunk(http=self._http, num_retries=0)
+            try:
+                with self._mapped(name):
+                    _, told = request.next_chunk(http=self._http, num_retries=0)
+            except Misconfigured as error:
+                if request.resumable_uri is None or error.provider_code != "404":
+                    raise
+                raise Unavailable("Drive has forgotten the upload", key=name, provider_code="404") from error
             if told is None:
                 raise Unavailable("Drive did not take the whole upload", key=name)
             return _file(told, name)
@@ -133,6 +140,8 @@ class Drive:
         content = self._execute(request, name)
         if not isinstance(content, bytes):
             raise ProtocolError("a download came that is no content", key=name)
+        if not {"content-length", "transfer-encoding"} & answers[-1].keys():  # it ended where the connection did
+            raise ProtocolError("a download does not tell its length", key=name)
         return int(answers[-1].status), answers[-1], content
 
     def _json(self, request: Any, name: str = "") -> File:

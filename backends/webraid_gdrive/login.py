@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 from webraid.backend.login import Dialogue, Login, Secrets
 from webraid.backend.mapping import mapped
@@ -99,8 +99,8 @@ def _verified(
 class _Question:
     """What only the one who asks knows: ``state`` comes back with the answer, ``verifier`` goes with the code."""
 
-    state: str
-    verifier: str
+    state: str = field(repr=False)
+    verifier: str = field(repr=False)
     redirect: str
 
     def page(self, client: OAuthClient) -> str:
@@ -169,7 +169,8 @@ def _pasted(question: _Question, page: str, dialogue: Dialogue) -> str:
     text = dialogue.ask("The address", instead="--token-file FILE").strip()
     if "=" not in text:
         return text  # the code alone
-    answer = {name: values[-1] for name, values in parse_qs(urlsplit(text).query or text).items()}
+    _, mark, query = text.partition("?")
+    answer = {name: values[-1] for name, values in parse_qs(query.partition("#")[0] if mark else text).items()}
     return question.code_in(answer)
 
 

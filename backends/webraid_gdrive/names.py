@@ -41,7 +41,7 @@ class Shared:
         self._twins: dict[str, frozenset[str]] = {}
         self._complete: set[str] = set()
         self._written: dict[str, tuple[float, Stored]] = {}
-        self._removed: dict[str, float] = {}
+        self._removed: dict[tuple[str, str], float] = {}
         self._fresh: list[str] = []
 
     def known(self, name: str) -> str:
@@ -59,6 +59,7 @@ class Shared:
         with self._lock:
             self._chosen.pop(stored.name, None)
             self._remember(stored.name, stored.locator)
+            self._removed.pop((stored.name, stored.locator), None)
             self._written.pop(stored.name, None)
             self._written[stored.name] = (self._env.monotonic(), stored)
             self._prune()
@@ -79,19 +80,20 @@ class Shared:
                 self._complete.add(complete)
 
     def forget(self, name: str, file_id: str) -> None:
-        """This file is no more."""
+        """This file is no more, or no more of this name."""
         with self._lock:
             for known in (self._ids, self._chosen):
                 if known.get(name) == file_id:
                     del known[name]
             if name in self._written and self._written[name][1].locator == file_id:
                 del self._written[name]
-            self._removed.pop(file_id, None)
-            self._removed[file_id] = self._env.monotonic()
+            self._removed.pop((name, file_id), None)
+            self._removed[name, file_id] = self._env.monotonic()
             self._prune()
 
-    def lately(self, prefix: str) -> tuple[list[Stored], set[str]]:
-        """What this process wrote below ``prefix`` in the last minutes, and the ids of files that are no more."""
+    def lately(self, prefix: str) -> tuple[list[Stored], set[tuple[str, str]]]:
+        """What this process wrote below ``prefix`` in the last minutes, and names and ids of files that are no
+        more."""
         with self._lock:
             self._prune()
             written = [stored for _, stored in self._written.values() if stored.name.startswith(prefix)]
@@ -142,10 +144,22 @@ class Shared:
             self._complete.clear()
 
 
-def shared(tokens: Callable[[], Tokens], folder_id: str, env: Env, *which: str) -> Shared:
+def _key(which: Iterable[str]) -> tuple[object, ...]:
+    return os.getpid(), hashlib.sha256("\0".join(which).encode()).digest()
+
+
+def also(which: Iterable[str], new: Iterable[str]) -> None:
+    """The disk that ``which`` stands for is found under ``new``, too."""
+    with _LOCK:
+        found = _SHARED.get(_key(which))
+        if found is not None:
+            _SHARED[_key(new)] = found
+
+
+def shared(tokens: Callable[[], Tokens], folder_id: str, env: Env, which: Iterable[str]) -> Shared:
     """The one of this process for a disk, made by the first thread.  ``which``: what tells disks apart; may be secret,
     only a hash is kept."""
-    key = (os.getpid(), hashlib.sha256("\0".join((folder_id, *which)).encode()).digest())
+    key = _key(which)
     with _LOCK:
         found = _SHARED.get(key)
         if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import logging
@@ -233,6 +234,39 @@ def test_answers_that_are_not_drives_never_leak(canned: Canned, status: int) -> 
             finally:
                 disk.close()
             canned.answers = [token]
+
+
+def _at(canned: Canned) -> DriveBackend:
+    """A disk at a server of prepared answers, with a token."""
+    client = {"client_id": "c", "client_secret": "s", "auth_uri": canned.endpoint, "token_uri": canned.endpoint}
+    given = {"client_secret": json.dumps({"installed": client}), "token": "t"}
+    disk = DriveBackend.connect(DriveOptions(endpoint=canned.endpoint, folder_id="f", timeout=5.0), given)
+    disk._names.tokens._access, disk._names.tokens._until = "a", float("inf")
+    return disk
+
+
+def test_a_download_that_only_the_connections_end_ends_is_an_error(canned: Canned) -> None:
+    with contextlib.closing(_at(canned)) as disk:
+        canned.answers = [Answer(200, b"half of it", length="none")]
+        with pytest.raises(ProtocolError, match="length"):
+            disk.get("log/a", locator="i")
+        canned.answers = [Answer(200, b"all of it")]
+        assert disk.get("log/a", locator="i") == b"all of it"
+
+
+def test_a_listing_that_goes_round_in_circles_is_given_up(canned: Canned) -> None:
+    with contextlib.closing(_at(canned)) as disk:
+        canned.answers = [Answer(200, b'{"files": [], "nextPageToken": "again"}')]
+        with pytest.raises(ProtocolError, match="get on"):
+            list(disk.list(""))
+    assert len(canned.seen) == 2
+
+
+def test_an_upload_that_was_forgotten_without_a_word_is_begun_anew(drive: FakeDrive, disk: DriveBackend) -> None:
+    drive.refuse("drive.files.upload", 404, "")
+    with pytest.raises(Unavailable):
+        put(disk, "shards/ab/cd", b"1" * 5_000_001)
+    assert put(disk, "shards/ab/cd", b"1" * 5_000_001).verified
 
 
 def test_nothing_of_the_sdk_is_said_on_standard_error(disk: DriveBackend, drive: FakeDrive) -> None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import socket
 import sys
@@ -40,13 +41,18 @@ CLIENT = Client("1-fake.apps.googleusercontent.com", "GOCSPX-fake-client-secret"
 OTHER = Client("2-other.apps.googleusercontent.com", "GOCSPX-other-client-secret")
 
 
+_NUMBERS = itertools.count(1)
+
+
 class FakeDrive:
     """One user's Drive and the sign-in page, at ``url``.  ``open``: connections that are open now."""
 
     def __init__(self, *, email: str = "someone@example.org", permission_id: str = "01234567890") -> None:
         self.email, self.permission_id = email, permission_id
         self.store = Store()
-        self.oauth = OAuth([CLIENT, OTHER], scopes=(SCOPE,), prefix="ya29.fake", expires_in=3599)
+        # Never the same tokens twice: ports are, and a plug-in may remember what it saw with a token at an address.
+        prefix = f"ya29.fake{next(_NUMBERS)}"
+        self.oauth = OAuth([CLIENT, OTHER], scopes=(SCOPE,), prefix=prefix, expires_in=3599)
         self.faults = Faults()
         self.sessions: dict[str, Session] = {}
         self.open: set[socket.socket] = set()

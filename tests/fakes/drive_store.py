@@ -180,7 +180,8 @@ class Store:
                 file_id, str(about.get("name") or "Untitled"), app, tuple(ROOT if p == "root" else p for p in parents),
                 mime, stamp, stamp, 1, dict(about.get("appProperties") or {}),
             )  # fmt: skip
-            return self._keep(_filled(file, body, self._revision()))
+            self._keep(_filled(file, body, self._revision()))
+            return self.get(app, file_id)  # 'trashed' of a file made in a folder that lies in the trash is true
 
     def allow(self, app: str, about: Mapping[str, Any]) -> None:
         """Whether a create with this metadata may begin; a resumable one is judged before its bytes come, too."""
@@ -207,7 +208,8 @@ class Store:
                 properties={key: value for key, value in properties.items() if value is not None}, parents=parents,
                 modified=_stamp(), version=file.version + 1,
             )  # fmt: skip
-            return self._keep(file)
+            self._keep(file)
+            return self.get(app, file_id)
 
     def delete(self, app: str, file_id: str) -> None:
         """files.delete: for good, past the trash; a folder takes what is in it along (files.delete's description)."""
@@ -255,10 +257,9 @@ class Store:
             self._due = deque((0.0, file_id, file) for _, file_id, file in self._due)
 
     # ----------------------------------------------------------------------------------------------------------- inside
-    def _keep(self, file: File) -> File:
+    def _keep(self, file: File) -> None:
         self.files[file.id] = file
         self._note(file.id, file)
-        return file
 
     def _drop(self, file_id: str) -> None:
         gone = self.files.pop(file_id)

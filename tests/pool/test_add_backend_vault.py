@@ -301,3 +301,24 @@ def test_before_there_is_a_pool_secrets_go_into_the_file(tmp_path: Path, ring: R
     where = settings(config_file=str(tmp_path / "c" / "config.toml"), environ={})
     vault_of(where).put("b1", {"key": "K"})
     assert (filed(where.places), ring.held) == ({"b1": {"key": "K"}}, {})
+
+
+@pytest.mark.parametrize("how", ["put", "update"])
+def test_a_run_that_is_killed_between_keyring_and_file_brings_no_old_login_back(
+    places: Places, ring: Ring, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    vault = Vault(places, KEYRING, POOL)
+    Vault(places, FILE, POOL).put("a", {"token": "old"})  # renewed while the keyring was locked
+    keep = ring.set_password
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def kept(service: str, username: str, password: str) -> None:
+        keep(service, username, password)
+        monkeypatch.setattr("webraid.jobs.vault.put_secrets", killed)
+
+    monkeypatch.setattr(ring, "set_password", kept)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(vault, how)("a", {"token": "new"})
+    assert vault.get("a") == {"token": "new"}

@@ -56,22 +56,36 @@ class Vault:
         """Set the secrets of a disk, or with an empty mapping remove them.  Raises ConfigError, and nothing changed."""
         with self._locked():
             if self.store == KEYRING:
-                _write(_ring(), self._entry(disk), secrets)
+                self._into_entry(disk, secrets)
                 secrets = {}
             put_secrets(self.places.secrets, disk, secrets)
+
+    def _into_entry(self, disk: str, secrets: Mapping[str, str]) -> None:
+        """Into the keyring.  What the file holds counts first: a run that is killed here must not bring it back."""
+        filed = load_secrets(self.places.secrets).get(disk)
+        if filed:
+            put_secrets(self.places.secrets, disk, secrets)
+        try:
+            _write(_ring(), self._entry(disk), secrets)
+        except ConfigError:
+            if filed:
+                put_secrets(self.places.secrets, disk, filed)
+            raise
 
     def update(self, disk: str, changed: Mapping[str, str]) -> None:
         """Put ``changed`` in the place of what the store holds by now under their names, and leave the others."""
         with self._locked():
             filed = load_secrets(self.places.secrets).get(disk, {})
+            new = {**filed, **changed}
+            if self.store == FILE or filed:  # what the file holds counts first, also should we be killed below
+                put_secrets(self.places.secrets, disk, new)
             if self.store == FILE:
-                put_secrets(self.places.secrets, disk, {**filed, **changed})
                 return
             try:
                 ring, entry = _ring(), self._entry(disk)
-                _write(ring, entry, {**_read(ring, entry), **filed, **changed})
+                _write(ring, entry, {**_read(ring, entry), **new})
             except ConfigError as error:  # a token that is good for one use must not be lost
-                put_secrets(self.places.secrets, disk, {**filed, **changed})
+                put_secrets(self.places.secrets, disk, new)
                 text = f"{error}: the renewed login of disk {disk} is in {self.places.secrets} for now"
                 self.on_event(Notice(text, warning=True))
             else:

@@ -198,6 +198,12 @@ def test_the_address_without_its_beginning_will_do(drive: FakeDrive, secrets: di
     assert paste(drive, secrets, lambda url: urlsplit(url).query).secrets["token"]
 
 
+def test_an_address_that_was_damaged_on_the_way_is_understood_as_far_as_it_goes(
+    drive: FakeDrive, secrets: dict[str, str]
+) -> None:
+    assert paste(drive, secrets, lambda url: f"http://[127?{urlsplit(url).query}#end").secrets["token"]
+
+
 def test_the_answer_to_another_login_is_refused(drive: FakeDrive, secrets: dict[str, str]) -> None:
     def foreign(url: str) -> str:
         query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}

@@ -6,18 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.fakes.drive import OTHER, FakeDrive
-from tests.fakes.drive_store import FOLDER
-from webraid.backend.base import Digest
-from webraid.backend.conformance.subject import digest_of, put
+from tests.fakes.drive import FakeDrive
+from webraid.backend.conformance.subject import put
 from webraid.env import Env
-from webraid.errors import (
-    ContentBlocked,
-    Misconfigured,
-    ObjectNotFound,
-    QuotaExceeded,
-    Unavailable,
-)
+from webraid.errors import ObjectNotFound, Unavailable
 from webraid_gdrive import DriveBackend, names
 from webraid_gdrive.drive import File
 
@@ -118,6 +110,17 @@ def test_a_large_upload_that_was_lost_makes_no_twin(drive: FakeDrive, disk: Driv
     assert len(stored(drive, "log/a")) == 1
 
 
+def test_a_large_upload_that_drive_forgets_is_not_taken_for_a_file_that_is_gone(
+    drive: FakeDrive, disk: DriveBackend
+) -> None:
+    put(disk, SHARD, b"1" * 5_000_001)
+    drive.refuse("drive.files.upload", 404, "notFound")
+    with pytest.raises(Unavailable):
+        put(disk, SHARD, b"2" * 5_000_001)
+    assert put(disk, SHARD, b"2" * 5_000_001).verified
+    assert stored(drive, SHARD) == [b"2" * 5_000_001]
+
+
 def test_an_id_that_is_refused_is_not_used_again(drive: FakeDrive, disk: DriveBackend) -> None:
     put(disk, "log/a", b"1")
     drive.store.issued.clear()  # Drive forgot the ids it gave
@@ -207,6 +210,21 @@ def test_a_name_in_other_letters_is_another_name(drive: FakeDrive, disk: DriveBa
         disk.stat("log/a")
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_delete_finds_what_another_machine_made_anew(drive: FakeDrive, open_disk: OpenDisk, lost: bool) -> None:
+    here, there = open_disk(), open_disk(elsewhere=True)
+    if lost:
+        drive.refuse("drive.files.create", 503, "backendError")
+        with pytest.raises(Unavailable):
+            put(here, "log/a", b"1")
+    else:
+        put(here, "log/a", b"1")
+        there.delete("log/a")
+    put(there, "log/a", b"2")
+    here.delete("log/a")
+    assert not stored(drive, "log/a")
+
+
 def test_a_file_that_others_removed_is_missing_and_can_be_put_again(drive: FakeDrive, open_disk: OpenDisk) -> None:
     here, there = open_disk(), open_disk(elsewhere=True)
     locator = put(here, "log/a", b"1").locator
@@ -248,6 +266,14 @@ def test_what_a_search_still_shows_but_is_gone_is_missing(drive: FakeDrive, open
     assert stored(drive, "log/a") == [b"2"]
 
 
+def test_a_locator_of_another_object_is_not_believed_and_hides_nothing(drive: FakeDrive, open_disk: OpenDisk) -> None:
+    disk = open_disk()
+    other = put(open_disk(elsewhere=True), "log/b", b"1")
+    with pytest.raises(ObjectNotFound):
+        disk.stat("log/a", locator=other.locator)
+    assert [there.name for there in disk.list("log/")] == ["log/b"]
+
+
 def test_what_was_deleted_is_listed_no_more(drive: FakeDrive, disk: DriveBackend) -> None:
     put(disk, "log/a", b"1")
     drive.store.lag = 300.0
@@ -267,112 +293,3 @@ def test_after_ten_minutes_the_listing_alone_counts(drive: FakeDrive, open_disk:
     assert [found.name for found in here.list("log/")] == ["log/a"]
     now[0] = names.LATELY + 1
     assert list(here.list("log/")) == []
-
-
-# -------------------------------------------------------------------------------------------------- trash, folder, rest
-def test_what_lies_in_the_trash_is_missing_until_it_is_put_again(drive: FakeDrive, disk: DriveBackend) -> None:
-    locator = put(disk, "log/a", b"1").locator
-    file = drive.store.files[locator]
-    drive.store.update(file.app, file.id, {"trashed": True}, None)
-    with pytest.raises(ObjectNotFound):
-        disk.stat("log/a", locator=locator)
-    assert put(disk, "log/a", b"1").verified
-    assert disk.stat("log/a").size == 1
-
-
-@pytest.mark.parametrize("how", ["trash", "delete"])
-def test_a_folder_that_is_gone_is_no_empty_disk(drive: FakeDrive, open_disk: OpenDisk, how: str) -> None:
-    disk = open_disk()
-    put(disk, "log/a", b"1")
-    folder = next(file for file in drive.store.files.values() if file.mime == FOLDER)
-    if how == "trash":
-        drive.store.update(folder.app, folder.id, {"trashed": True}, None)
-    else:
-        drive.store.delete(folder.app, folder.id)
-    for action in (
-        lambda: list(disk.list("")),
-        lambda: disk.get("log/other"),
-        disk.prepare,
-        *([lambda: put(disk, "log/b", b"1")] if how == "delete" else []),
-    ):
-        with pytest.raises(Misconfigured, match="folder is gone"):
-            action()
-
-
-def test_a_disk_that_was_never_made_is_told_so(drive: FakeDrive, open_disk: OpenDisk) -> None:
-    with pytest.raises(Misconfigured, match="no such folder"):
-        open_disk(folder="never").stat("marker")
-
-
-def test_another_oauth_client_does_not_see_the_folder(drive: FakeDrive, open_disk: OpenDisk) -> None:
-    put(open_disk(), "marker", b"1")
-    with pytest.raises(Misconfigured, match="this OAuth client may see"):
-        open_disk(client=OTHER).stat("marker")
-
-
-def test_files_that_are_not_ours_are_not_listed(drive: FakeDrive, disk: DriveBackend) -> None:
-    put(disk, "log/a", b"1")
-    folder = next(file for file in drive.store.files.values() if file.mime == FOLDER)
-    drive.store.create(folder.app, {"name": "inner", "mimeType": FOLDER, "parents": [folder.id]}, None)
-    assert [found.name for found in disk.list("")] == ["log/a"]
-
-
-def test_an_incomplete_search_is_an_error_and_not_a_short_list(drive: FakeDrive, disk: DriveBackend) -> None:
-    put(disk, "log/a", b"1")
-    drive.store.incomplete = True
-    with pytest.raises(Unavailable, match="not complete"):
-        list(disk.list(""))
-
-
-def test_a_page_token_that_expired_means_to_begin_anew(drive: FakeDrive, disk: DriveBackend) -> None:
-    drive.store.page, drive.store.token_seconds = 1, 0.0
-    for number in range(2):
-        put(disk, f"log/{number}", b"1")
-    with pytest.raises(Unavailable, match="begin anew"):
-        list(disk.list(""))
-
-
-def test_what_drive_takes_for_harmful_is_given_to_its_owner(drive: FakeDrive, disk: DriveBackend) -> None:
-    locator = put(disk, "log/a", b"1").locator
-    drive.store.abusive.add(locator)
-    assert disk.get("log/a") == b"1"
-    drive.refuse("files.get", 403, "cannotDownloadAbusiveFile", times=2)
-    with pytest.raises(ContentBlocked):
-        disk.get("log/a")
-
-
-def test_no_range_is_ever_asked_of_an_empty_object(drive: FakeDrive, disk: DriveBackend) -> None:
-    put(disk, "log/a", b"")
-    assert disk.get("log/a") == b""
-    assert disk.get("log/a", offset=0, size=0) == b""
-    assert 416 not in [seen.status for seen in drive.faults.journal]
-
-
-def test_damaged_bytes_are_removed_again(drive: FakeDrive, disk: DriveBackend) -> None:
-    with pytest.raises(Unavailable, match="other bytes"):
-        disk.put("log/a", b"damaged", digest=digest_of(b"meant"))
-    assert stored(drive, "log/a") == []
-
-
-def test_without_any_hash_nothing_is_called_verified(disk: DriveBackend) -> None:
-    assert not disk.put("log/a", b"1", digest=Digest("", "")).verified
-
-
-def test_usage_is_the_whole_accounts(drive: FakeDrive, disk: DriveBackend) -> None:
-    put(disk, "log/a", bytes(1000))
-    assert (disk.usage().free, disk.usage().total) == (None, None)
-    drive.store.quota, drive.store.elsewhere = 5000, 3000
-    usage = disk.usage()
-    assert (usage.used, usage.free, usage.total) == (4000, 1000, 5000)
-    drive.store.quota = 100
-    assert disk.usage().free == 0
-
-
-def test_a_full_folder_is_a_full_disk(drive: FakeDrive, disk: DriveBackend) -> None:
-    put(disk, "log/a", b"1")
-    drive.store.folder_limit = 1
-    with pytest.raises(QuotaExceeded) as caught:
-        put(disk, "log/b", b"1")
-    assert caught.value.what == "space"
-    disk.delete("log/a")
-    put(disk, "log/b", b"1")

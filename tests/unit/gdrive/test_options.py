@@ -64,7 +64,10 @@ def test_the_same_place_has_one_identity() -> None:
         return DriveBackend.identity(DriveOptions(**given))
 
     assert identity(account="a", folder_id="1", folder="x") == identity(account="a", folder_id="1", folder="y")
+    assert identity(account="a@x.org", folder_id="1") == identity(account="A@X.org", folder_id="1")
+    assert identity(account="a@x.org", folder_id="1") == identity(account="0123", folder_id="1")
     assert identity(account="a", folder="x") != identity(account="b", folder="x")
+    assert identity(account="a", folder="x") == identity(account="A", folder="x")
     assert identity(folder="x") != identity(folder="y")
     assert identity() != identity(endpoint="http://localhost:1")
     assert DriveBackend.default_domain(DriveOptions(), "g1") == "google"

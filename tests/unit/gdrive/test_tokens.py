@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from tests.fakes.drive import FakeDrive
 from webraid.backend.conformance.subject import put
 from webraid.backend.login import Secrets
 from webraid.env import Env
-from webraid.errors import AuthExpired, BackendError, Misconfigured, RateLimited, Unavailable
+from webraid.errors import AuthExpired, BackendError, Misconfigured, ProtocolError, RateLimited, Unavailable
 from webraid_gdrive import DriveBackend, DriveOptions
 
 OpenDisk = Callable[..., DriveBackend]
@@ -101,6 +102,32 @@ def test_an_answer_that_is_no_token_is_an_error(drive: FakeDrive, disk: DriveBac
         with pytest.raises(BackendError, match="not understood"):
             disk.usage()
     disk.usage()
+
+
+def test_an_answer_that_is_not_the_sign_ins_does_not_send_the_user_to_log_in(
+    drive: FakeDrive, disk: DriveBackend
+) -> None:
+    for status in (302, 403, 404):
+        drive.oauth.expire()
+        drive.oauth.fail(status, "")
+        drive.oauth.failing[0] = type(drive.oauth.failing[0])(status, b"<html>please log in to this hotel's net</html>")
+        with pytest.raises(ProtocolError, match="not that of Google"):
+            disk.usage()
+    disk.usage()
+
+
+def test_threads_that_come_after_a_replaced_refresh_token_share_the_one_login(
+    drive: FakeDrive, secrets: dict[str, str]
+) -> None:
+    drive.oauth.rotate = True
+    held, options = Secrets(secrets), DriveOptions(endpoint=drive.url)
+    with contextlib.closing(DriveBackend.connect(options, held)) as first:
+        first.prepare()
+        with contextlib.closing(DriveBackend.connect(options, held)) as second:
+            for disk in (second, first, second):
+                drive.oauth.expire()
+                put(disk, "log/a", b"1")
+    assert sum(file.name == "log/a" for file in drive.store.files.values()) == 1
 
 
 def test_a_refresh_token_that_google_replaces_is_kept_for_the_next_run(
