@@ -87,6 +87,7 @@ class SftpBackend(Backend):
             except BackendError as error:
                 self._explain(tree, error, body.nbytes)
                 raise
+            self._tidy(tree, name)
         return Stored(name, body.nbytes)
 
     def get(self, name: str, *, locator: str = "", offset: int = 0, size: int | None = None) -> bytes:
@@ -139,13 +140,24 @@ class SftpBackend(Backend):
         if self._session is not None and not self._session.alive:  # the server ended it while nothing was asked
             self.close()
         if self._session is None or self._tree is None:
-            self._session = Session(self._options)
-            self._tree = Tree(Remote(self._session.wire), self._options.path)
+            session = Session(self._options)
+            try:
+                self._tree = Tree(Remote(session.wire), self._options.path)
+            except BaseException:
+                session.close()
+                raise
+            self._session = session
         return self._tree
 
     def _fresh(self) -> str:
         """A file name that nobody else takes: other machines write to the same folder."""
         return self._env.random(12).hex()
+
+    def _tidy(self, tree: Tree, name: str) -> None:
+        """After the first put to a place, sweep what runs left that died over a day ago."""
+        if self._session is not None and self._session.first_put(self._options.path):
+            with contextlib.suppress(BackendError):  # it costs room only; the next run tries again
+                tree.sweep(name)
 
     def _explain(self, tree: Tree, error: BackendError, size: int) -> None:
         """A full disk hides behind a mere FAILURE at most servers: raises QuotaExceeded where it is full."""

@@ -50,6 +50,7 @@ class Place:
         self._links: list[Link] = []
         self._failures = 0
         self._failure: BackendError | None = None
+        self._first: dict[str, object] = {}  # folder -> who put there first
 
     def join(self, options: SftpOptions) -> Link:
         """A connection with room for one more channel.  Raises BackendError.
@@ -73,6 +74,11 @@ class Place:
                 self._links.append(link)
             link.users += 1
             return link
+
+    def first_put(self, path: str) -> bool:
+        """True once for each folder."""
+        me = object()
+        return self._first.setdefault(path, me) is me  # not by the lock: that may be held by somebody who connects
 
     def refuse(self, link: Link) -> bool:
         """The server takes no more channels on ``link``; whether that is so because it has others."""
@@ -104,6 +110,10 @@ class Session:
     @property
     def alive(self) -> bool:
         return not self.wire.broken and not self._channel.closed and self._link.transport.is_active()
+
+    def first_put(self, path: str) -> bool:
+        """Whether no instance of this process has put anything into that folder yet."""
+        return self._place.first_put(path)
 
     def close(self) -> None:
         """Never raises.  Where it is broken, nothing more is sent: that might hang."""

@@ -158,7 +158,12 @@ class Tree:
             if self.remote.wire.broken or _or_none(lambda: self.remote.stat(path.encode())) is None:
                 raise error
 
+    def sweep(self, name: str) -> None:
+        """The same where nothing is to be made; ``name``: an object that was just written."""
+        self._sweep(self.remote.lstat(self.path(name)).mtime)
+
     def _sweep(self, now: int | None) -> None:
+        """``now``: by the clock that stamps the files there."""
         folder = self._unfinished()
         for _, entries in self.remote.folders([folder]):
             for entry in entries or ():
@@ -178,14 +183,12 @@ class Tree:
     def walk(self, prefix: str) -> Iterator[tuple[str, int]]:
         """(name, size) of the objects under ``prefix``.  Links are not followed."""
         folders = [prefix.rpartition("/")[0]]
-        first = True
         while folders:
             names = {self.path(folder): folder for folder in folders}
             folders = []
             for path, entries in self.remote.folders([*names]):
-                if entries is None:
-                    if first:
-                        self.check()
+                if entries is None:  # not there; or gone since it was listed, which the root may be, too
+                    self.check()
                     continue
                 for name, told in self._ours(names[path], entries):
                     if not name.startswith(prefix):
@@ -194,7 +197,6 @@ class Tree:
                         folders.append(name)
                     elif _is_file(told) and told.size is not None:
                         yield name, told.size
-            first = False
 
     def _ours(self, folder: str, entries: list[Entry]) -> Iterator[tuple[str, Attributes]]:
         """What may be ours of a folder's entries; unfinished files and what people leave lying about is not."""

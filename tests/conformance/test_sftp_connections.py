@@ -18,8 +18,8 @@ import pytest
 from tests.conformance.servers import FaultyFront
 from tests.conformance.servers_sftp import SftpServer, sftp_asyncssh, tcp_front
 from webraid.backend.conformance.subject import put
-from webraid.errors import BackendError, Misconfigured, Unavailable
-from webraid_sftp import SftpBackend, SftpOptions
+from webraid.errors import BackendError, Misconfigured, ObjectNotFound, Unavailable
+from webraid_sftp import SftpBackend, SftpOptions, remote
 from webraid_sftp.session import CHANNELS
 
 PATIENCE = 0.4  # seconds a server that hangs is given
@@ -115,6 +115,20 @@ def test_connecting_is_left_to_the_first_request(open_disk: Open, front: FaultyF
     before = connections(front)
     open_disk()
     assert connections(front) == before
+
+
+def test_a_session_that_does_not_get_under_way_leaves_nothing(
+    open_disk: Open, front: FaultyFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = open_disk()
+    before = connections(front)
+    with monkeypatch.context() as patched:
+        patched.setattr(remote, "LIMITS", remote.STATVFS)  # a question that lacks what it is about
+        with pytest.raises(BackendError):
+            disk.stat("a")
+    with contextlib.suppress(ObjectNotFound):
+        disk.stat("a")
+    assert connections(front) == before + 2  # the seat was given back, and with it the connection ended
 
 
 def test_those_who_wait_for_a_connection_that_fails_hear_of_it_and_do_not_try_themselves(open_disk: Open) -> None:

@@ -143,6 +143,16 @@ def test_a_drive_that_is_not_mounted_is_no_empty_disk(disk: SftpBackend, files: 
     assert disk.get("a/b") == b"1"
 
 
+def test_a_drive_that_goes_while_it_is_listed_is_told(disk: SftpBackend, files: Path) -> None:
+    for name in ("a/b", "top", "z/b"):
+        put(disk, name, b"1")
+    listing = disk.list("")
+    assert next(listing).name == "top"  # the root has been read, the folders have not
+    files.rename(files.with_name(f"{files.name}-away"))
+    with pytest.raises(Unavailable, match="folder is missing"):
+        list(listing)
+
+
 def test_a_file_where_the_folder_belongs_is_told(server: SftpServer, files: Path) -> None:
     files.parent.mkdir(exist_ok=True)
     files.write_bytes(b"x")
@@ -176,6 +186,18 @@ def test_prepare_makes_all_folders_above_and_sweeps_what_is_a_day_old(server: Sf
         backend.prepare()
         assert sorted(path.name for path in (files / ".tmp_").iterdir()) == ["folder", "young"]
         assert names(backend) == []
+
+
+def test_the_first_put_of_a_run_sweeps_what_is_a_day_old(disk: SftpBackend, files: Path) -> None:
+    for name, age in (("old", 90_000), ("young", 80_000)):
+        (files / ".tmp_" / name).write_bytes(b"x")
+        os.utime(files / ".tmp_" / name, (time.time() - age,) * 2)
+    put(disk, "a", b"1")
+    assert held(files) == [".tmp_/young", "a"]
+    (files / ".tmp_/old").write_bytes(b"x")
+    os.utime(files / ".tmp_/old", (1.0, 1.0))
+    put(disk, "b", b"1")  # once is enough
+    assert held(files) == [".tmp_/old", ".tmp_/young", "a", "b"]
 
 
 def test_a_put_that_fails_leaves_nothing_behind(server: SftpServer, disk: SftpBackend, files: Path) -> None:
