@@ -28,6 +28,7 @@ from webraid.jobs.manners import minute_of_day
 from webraid.jobs.seats import HEADROOM, reserve_of
 from webraid.model import Usage
 from webraid.pool import Pool, open_pool
+from webraid.table.survey import AT_ONCE
 
 DAY = 86400.0
 
@@ -232,6 +233,9 @@ def test_a_slow_line_makes_everybody_patient(home: Callable[[str, int], Home]) -
     configure(machine, "d1", download="512 KiB")
     with opened(machine) as pool:
         assert pool._ctx.config.limits.patience == pytest.approx(30 + 2 * (32 / 3 + 8))
+    configure(machine, "d1", download="0", tps=2)
+    with opened(machine) as pool:  # else a long log would be read in part, and the rest count as not there
+        assert pool._ctx.table.patience == pytest.approx(30 + AT_ONCE / 3 / 2)
 
 
 def test_windows_are_those_of_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,6 +351,19 @@ def test_a_disk_that_rests_too_long_gets_a_small_write_and_only_then(
         assert all(time is not None for time in written(pool).values())
         assert pool.check(read_data=True).exit_code == EXIT_OK
         assert pool.put([str(tree)]).exit_code == EXIT_OK
+
+
+def test_a_run_whose_clock_was_ahead_does_not_put_the_guard_to_sleep(home: Callable[[str, int], Home]) -> None:
+    machine = home("raid5", 3)
+    with opened(machine, later=3000 * DAY) as pool:
+        pool.status()
+        assert len(keep_alive(pool._ctx)) == 3
+    with opened(machine) as pool:
+        pool.status()
+        assert len(keep_alive(pool._ctx)) == 3
+    with opened(machine) as pool:
+        pool.status()
+        assert keep_alive(pool._ctx) == []
 
 
 def test_the_guard_can_be_switched_off(home: Callable[[str, int], Home], tree: Path) -> None:

@@ -123,8 +123,8 @@ class Budget:
     """What may be spent at one disk, shared by its threads.  ``stored``: bytes that lie there, for multiples of it.
 
     ``on_spend()`` is called after a request was counted, ``on_overdrawn(sentence)`` once for each resource that is used
-    beyond its end; both on the disk's threads.  What was counted is taken out with ``unsaved`` to be added to what
-    other runs counted; ``adopt`` brings the sum back.
+    beyond its end; both on the disk's threads.  What was counted is told by ``unsaved`` to be added to what other runs
+    counted; ``adopt`` brings the sum back.  Where that did not come about, the next ``unsaved`` tells it again.
     """
 
     def __init__(self, allowances: Iterable[Allowance], env: Env, *, stored: int = 0) -> None:
@@ -135,6 +135,7 @@ class Budget:
         self._env = env
         self._lock = threading.Lock()
         self._known: Spent = {}
+        self._leaving: Spent = {}  # told to be saved, and not adopted yet
         self._fresh: Spent = {}
         self._tight: set[tuple[Resource, str]] = set()  # refused in that period: not even offered any more
         self._told: set[tuple[Resource, str]] = set()
@@ -157,8 +158,11 @@ class Budget:
         return None
 
     # --------------------------------------------------------------------------------------------------------- spending
-    def take(self, call: Call, *, overdraw: bool = False) -> None:
-        """Counts a request that is about to be sent.  Raises QuotaExceeded where it may not be, unless ``overdraw``."""
+    def take(self, call: Call, *, overdraw: bool = False) -> float:
+        """Counts a request that is about to be sent; when (seconds since the epoch), for ``give_back``.
+
+        Raises QuotaExceeded where it may not be sent, unless ``overdraw``.
+        """
         costs = _costs(call)
         refusable = call.op in REFUSABLE and call.name.startswith(DATA)
         told = ""
@@ -170,9 +174,11 @@ class Budget:
             if short and self._key(short.allowance) not in self._told:
                 self._told.add(self._key(short.allowance))
                 told = short.sentence()
-            self._spend(costs)
+            at = self._env.now()
+            self._spend(costs, at)
         if told:
             self.on_overdrawn(told)
+        return at
 
     def settle(self, call: Call, answer: object) -> None:
         """Counts what an answer cost more than was foreseen."""
@@ -182,26 +188,27 @@ class Budget:
         elif isinstance(answer, list):
             more[CLASSES[call.op]] = max(0, len(answer) - 1) // PAGE
         with self._lock:
-            self._spend(more)
+            self._spend(more, self._env.now())
         self.on_spend()
 
-    def give_back(self, call: Call) -> None:
-        """A request failed: it counts as one, its body does not."""
+    def give_back(self, call: Call, taken: float) -> None:
+        """A request failed: it counts as one, its body does not.  Back to the day and month it was taken from."""
         with self._lock:
-            self._spend({what: -cost for what, cost in _costs(call).items() if what is not CLASSES.get(call.op)})
+            self._spend({what: -cost for what, cost in _costs(call).items() if what is not CLASSES.get(call.op)}, taken)
         self.on_spend()
 
     # ---------------------------------------------------------------------------------------------------------- keeping
     def unsaved(self) -> Spent:
-        """What was counted since the last time this was asked."""
+        """What was counted since the last ``adopt``."""
         with self._lock:
-            fresh, self._fresh = self._fresh, {}
-            _add(self._known, fresh)
-            return fresh
+            _add(self._leaving, self._fresh)
+            self._fresh = {}
+            return {period: dict(amounts) for period, amounts in self._leaving.items()}
 
     def adopt(self, total: Spent) -> None:
-        """The sum of what all runs on this machine have saved."""
+        """The sum of what all runs on this machine have saved, with what ``unsaved`` told last."""
         with self._lock:
+            self._leaving = {}
             self._known = {period: dict(amounts) for period, amounts in total.items()}
 
     def current(self) -> frozenset[str]:
@@ -215,7 +222,7 @@ class Budget:
     def _balance(self, allowance: Allowance) -> Balance:
         now = self._env.now()
         what, period = str(allowance.resource), period_key(allowance.period, now)
-        spent = sum(part.get(period, {}).get(what, 0) for part in (self._known, self._fresh))
+        spent = sum(part.get(period, {}).get(what, 0) for part in (self._known, self._leaving, self._fresh))
         return Balance(allowance, allowance.limit(self.stored), max(0, spent), period_end(allowance.period, now))
 
     def _short(self, costs: Mapping[Resource, int]) -> Balance | None:
@@ -227,17 +234,17 @@ class Budget:
                     return now
         return None
 
-    def _spend(self, costs: Mapping[Resource, int]) -> None:
-        now = self._env.now()
+    def _spend(self, costs: Mapping[Resource, int], now: float) -> None:
         periods = {period: {str(what): cost for what, cost in costs.items() if cost} for period in Period}
         _add(self._fresh, {period_key(period, now): amounts for period, amounts in periods.items()})
 
 
 def add_spent(one: Spent, other: Spent, periods: Iterable[str]) -> Spent:
-    """The sum of both, of these periods only."""
+    """The sum of both, of these periods and later ones: a clock that has lost its date must not cost the counts."""
+    since = {len(period): period for period in periods}  # a day's key is longer than a month's
     total: Spent = {}
     for part in (one, other):
-        _add(total, {period: amounts for period, amounts in part.items() if period in periods})
+        _add(total, {period: spent for period, spent in part.items() if period >= since.get(len(period), "")})
     return total
 
 

@@ -28,11 +28,11 @@ class Budgeted(Wrapper):
         self._budget = budget
 
     def around(self, call: Call, go: Callable[[], T]) -> T:
-        self._budget.take(call, overdraw=self.overdraw)
+        taken = self._budget.take(call, overdraw=self.overdraw)
         try:
             answer = go()
         except BackendError:
-            self._budget.give_back(call)
+            self._budget.give_back(call, taken)
             raise
         self._budget.settle(call, answer)
         return answer

@@ -254,6 +254,9 @@ class Health:
             if error is not None and event is not Event.OK:
                 error = copy.copy(error)  # without its traceback, whose frames hold the bytes of a put
                 self._last_error = error
+                if event in (Event.QUOTA, Event.SPENT) and not self._allows(op):
+                    self._unsent()
+                    return
             if event in (Event.OK, Event.QUOTA, Event.SPENT):
                 self._answered(event, op if error is None else Op.CALL)
             elif error is None or not self._failed(event, error):
@@ -287,6 +290,12 @@ class Health:
             self._full_until = float("-inf")
         elif done is Op.GET:
             self._spent_until = float("-inf")
+
+    def _unsent(self) -> None:
+        """Our own budget refused it, which says nothing about the disk; were it the probe, the next one may be."""
+        if self._probing:
+            self._probing = False
+            self._ask_at = self._env.monotonic()
 
     def _failed(self, event: Event, error: BackendError) -> bool:
         """Counts a failure; True when the breaker is open now."""

@@ -22,6 +22,7 @@ from webraid.errors import ConfigError, PoolError
 from webraid.jobs.events import DiskNotice, Notice, OnEvent
 from webraid.model import parse_size
 from webraid.table.local import Local
+from webraid.table.survey import AT_ONCE
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ def patient(config: Config) -> Config:
     ahead = parse_size(config.limits.memory) / 3
     waits = [(ahead + count * LARGEST) / rate for rate in shared if rate]
     waits += [(ahead / count + LARGEST) / rate for rate in own if rate]
+    waits += [AT_ONCE / count / tps for tps in map(_tps, config.disks) if tps]  # records of the log
     patience = config.limits.patience + max(waits, default=0.0)
     return dataclasses.replace(config, limits=msgspec.structs.replace(config.limits, patience=patience))
 
@@ -135,11 +137,14 @@ class Manners:
     def save(self) -> None:
         """What was spent is added to what other runs on this machine have saved."""
         with self._lock:
-            self._saved_at = self._env.monotonic()
-            for name, budget in self._budgets.items():
-                fresh = budget.unsaved()
-                if any(fresh.values()):
-                    self._add(name, budget, fresh)
+            self._save()
+
+    def _save(self) -> None:
+        self._saved_at = self._env.monotonic()
+        for name, budget in self._budgets.items():
+            fresh = budget.unsaved()
+            if any(fresh.values()):
+                self._add(name, budget, fresh)
 
     def _add(self, name: str, budget: Budget, fresh: Spent) -> None:
         with self._local.db.transaction():
@@ -149,17 +154,23 @@ class Manners:
 
     def _save_now_and_then(self) -> None:
         """On the disks' threads."""
-        if self._closed or self._env.monotonic() - self._saved_at < SAVE_EVERY:
+        if not self._due():
             return
         try:
-            self.save()
+            with self._lock:
+                if self._due():  # else another thread was quicker, or the run has ended
+                    self._save()
         except PoolError as error:  # counting goes on; the run itself will meet the same trouble
             self._on_event(Notice(f"what the disks' budgets have left could not be saved: {error}", warning=True))
 
+    def _due(self) -> bool:
+        return not self._closed and self._env.monotonic() - self._saved_at >= SAVE_EVERY
+
     def close(self) -> None:
         """Save for the last time."""
-        self.save()
-        self._closed = True
+        with self._lock:
+            self._closed = True
+            self._save()
 
     def _spent(self, name: str) -> Spent:
         data = self._local.get(f"spent:{name}")

@@ -15,7 +15,7 @@ from webraid.backend.faulty import Fault, Faults, Faulty
 from webraid.backend.memory import Memory
 from webraid.backend.metered import Meter
 from webraid.backend.retrying import Retrying, RetryPolicy
-from webraid.backend.wrapper import Op
+from webraid.backend.wrapper import Call, Op
 from webraid.env import Env
 from webraid.errors import ConfigError, QuotaExceeded, Unavailable
 from webraid.model import DiskState
@@ -209,6 +209,41 @@ def test_what_several_runs_counted_adds_up_and_old_periods_go(env: Env, put: Any
     assert sorted(saved) == ["2026-11", "2026-11-21"]
     rig.at("2026-11-22T00:00")
     assert rig.spent() == [0, 307]
+
+
+def test_what_could_not_be_saved_is_told_again(env: Env, put: Any) -> None:
+    rig = Rig(env, *per(DAY, writes=10))
+    put(rig.disk, SHARD, b"1")
+    assert rig.budget.unsaved()["2026-11-21"] == {"writes": 1, "upload": 1}  # and nobody adopts the sum
+    put(rig.disk, SHARD, b"1")
+    assert rig.spent() == [2]
+    fresh = rig.budget.unsaved()
+    assert fresh["2026-11-21"] == {"writes": 2, "upload": 2}
+    rig.budget.adopt(fresh)
+    assert (rig.spent(), rig.budget.unsaved()) == ([2], {})
+
+
+def test_a_clock_that_has_lost_its_date_costs_no_counts(env: Env, put: Any) -> None:
+    saved = {"2026-10": {"upload": 5}, "2026-11": {"upload": 7}, "2026-11-21": {"upload": 6}}
+    rig = Rig(env, *per(DAY, upload=1000), at="1970-01-01T00:02")
+    put(rig.disk, SHARD, bytes(100))
+    saved = add_spent(saved, rig.budget.unsaved(), rig.budget.current())
+    rig.at("2026-11-21T12:00")
+    assert add_spent(saved, {}, rig.budget.current()) == {"2026-11": {"upload": 7}, "2026-11-21": {"upload": 6}}
+
+
+def test_what_fails_after_midnight_is_given_back_to_the_day_before(env: Env) -> None:
+    rig = Rig(env, *per(DAY, upload=100), *per(MONTH, upload=100), at="2026-11-30T23:59")
+    call = Call(Op.PUT, SHARD, up=90)
+    taken = rig.budget.take(call)
+    rig.at("2026-12-01T00:00")
+    rig.budget.give_back(call, taken)
+    rig.budget.take(call)
+    with pytest.raises(QuotaExceeded):
+        rig.budget.take(call)
+    assert rig.spent() == [90, 90]
+    rig.at("2026-11-30T23:59")
+    assert rig.spent() == [0, 0]
 
 
 @pytest.mark.parametrize(

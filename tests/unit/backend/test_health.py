@@ -257,6 +257,19 @@ def test_a_budget_that_is_spent_takes_a_disk_out_for_that_and_for_nothing_else(e
     assert (health.usable, health.writable, health.admits) == (True, False, True)
 
 
+def test_what_our_own_budget_refused_says_nothing_of_a_disk_that_does_not_answer(clock: Any) -> None:
+    spent: set[Op] = set()
+    health = Health(clock.env, allows=lambda op: op not in spent)
+    fail(health, 3)
+    spent.add(Op.GET)
+    clock.sleep(health.wait)
+    assert health.admit()
+    health.saw(Op.GET, QuotaExceeded("its downloads are spent", what="egress"))
+    assert health.state is DiskState.UNREACHABLE
+    assert health.opened_by is not None
+    assert health.admit()  # the probe is still to come
+
+
 def test_the_last_error_is_kept_without_its_traceback(env: Env) -> None:
     health = Health(env)
     body = type("Body", (bytearray,), {})(10)
