@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from webraid.config import BUDGETS, MANNERS, DiskSection, load, put_disk
+from webraid.config import BUDGETS, MANNERS, DiskSection, load, put_disk, write_private
 from webraid.errors import ConfigError
 
 HEAD = 'version = 1\n[pool]\nname = "home"\nid = "00"\n'
@@ -69,3 +69,16 @@ def test_the_guard_of_idle_accounts_is_a_duration(tmp_path: Path) -> None:
     for wrong in ('[idle]\nevery = "now and then"\n', '[idle]\nnever = "7d"\n'):
         with pytest.raises(ConfigError):
             load(config(tmp_path, wrong), {})
+
+
+def test_a_private_file_takes_over_no_mode_and_follows_no_link(tmp_path: Path) -> None:
+    """What an interrupted run or somebody else left under the temporary name does not count."""
+    path, other = tmp_path / "secrets.toml", tmp_path / "other"
+    other.write_text("mine")
+    (tmp_path / "secrets.toml.new").symlink_to(other)
+    write_private(path, "a = 1")
+    assert (path.read_text(), other.read_text()) == ("a = 1", "mine")
+    (tmp_path / "secrets.toml.new").write_text("")
+    (tmp_path / "secrets.toml.new").chmod(0o644)
+    write_private(path, "a = 2")
+    assert path.stat().st_mode & 0o777 == 0o600

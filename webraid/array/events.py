@@ -46,4 +46,13 @@ class DiskStalled:
     disk: str
 
 
-ArrayEvent = ShardRead | ShardWritten | ShardBad | DiskStalled
+@dataclass(frozen=True, slots=True)
+class DiskRefused:
+    """A disk takes no more shards in this run: it is full, spent, or the login is over.  ``why`` and what to do."""
+
+    disk: str
+    why: str
+    hint: str
+
+
+ArrayEvent = ShardRead | ShardWritten | ShardBad | DiskStalled | DiskRefused

@@ -10,7 +10,7 @@ from threading import Condition, RLock
 from types import TracebackType
 from typing import Literal
 
-from webraid.array.events import ArrayEvent, DiskStalled, Finding, ShardBad, ShardWritten
+from webraid.array.events import ArrayEvent, DiskRefused, DiskStalled, Finding, ShardBad, ShardWritten
 from webraid.array.fetch import TICK, Standing
 from webraid.array.stripes import Lane, Open, Slot, Stripe, StripeResult, opened
 from webraid.backend.base import Digest
@@ -237,6 +237,8 @@ class Writer:
         if error is not None and not isinstance(error, BackendError):
             self._fatal = error
         if isinstance(error, _CLOSED):
+            if not lane.closed:
+                self._news.append(DiskRefused(lane.disk.name, error.args[0], error.hint))
             lane.closed = True
             for waiting in lane.queue:
                 self._fail(waiting)

@@ -42,9 +42,10 @@ class Secrets(Mapping[str, str]):
         with self._lock:
             if all(self._values.get(name) == value for name, value in values.items()):
                 return
-            self._values = {**self._values, **values}
+            renewed = {**self._values, **values}
             if self._keep is not None:
-                self._keep(dict(self._values))
+                self._keep(dict(renewed))  # if that fails the old values stay, and the next renewal tries again
+            self._values = renewed
 
     def __getitem__(self, name: str) -> str:
         return self._values[name]

@@ -39,7 +39,7 @@ def picked(answer: str, choices: Sequence[str]) -> str:
 def somebody(call: Invocation, question: str, instead: str) -> None:
     """Raises ConfigError where nobody is there."""
     if not call.interactive:
-        question = question.rstrip("?:")
-        if not question[1:2].isupper():  # 'JSON file' stays as it is
-            question = question[:1].lower() + question[1:]
+        from webraid.jobs.login import uncapitalised
+
+        question = uncapitalised(question.rstrip("?:"))
         raise ConfigError(f"nobody can be asked here: {question}?", hint=f"Give {instead}.")

@@ -183,6 +183,7 @@ def backend(disk: DiskStatus) -> dict[str, Any]:
         "bytes_free": disk.free,
         "capacity": disk.capacity,
         "overdue": disk.overdue,
+        "hint": disk.hint,
     }
     if disk.written_ms is not None:
         document["last_written"] = iso(disk.written_ms)

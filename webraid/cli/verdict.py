@@ -60,6 +60,9 @@ def after_status(now: Status) -> str:
     if now.alarms:
         return NEXT_ALARM
     gone = [disk.name for disk in now.disks if disk.state in (DiskState.UNREACHABLE, DiskState.FAULTED)]
+    mendable = [disk for disk in now.disks if disk.hint]
+    if mendable:
+        return "; ".join(f"{disk.name}: {disk.hint.rstrip('.')}" for disk in mendable) + "."
     if gone:
         they = "it" if len(gone) == 1 else "they"
         return (

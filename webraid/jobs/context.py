@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from webraid.array.array import Array
-from webraid.array.events import ArrayEvent, DiskStalled, Finding, ShardBad, ShardRead, ShardWritten
+from webraid.array.events import ArrayEvent, DiskRefused, DiskStalled, Finding, ShardBad, ShardRead, ShardWritten
 from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
 from webraid.codec.levels import LevelSpec
@@ -127,6 +127,8 @@ class Context:
                 self.event(DiskBytes(event.disk, down=event.size))
             case ShardWritten():
                 self.event(DiskBytes(event.disk, up=event.size))
+            case DiskRefused():
+                self.event(DiskNotice(event.disk, f"gets no more shards in this run: {event.why}. {event.hint}"))
             case DiskStalled():
                 self.event(DiskNotice(event.disk, "does not answer in its time: the others do its work"))
 

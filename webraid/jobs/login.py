@@ -45,12 +45,16 @@ class Nobody:
         """The default.  Raises ConfigError."""
         if default or optional:
             return default
-        question = question.rstrip("?:.")
-        raise ConfigError(f"nobody can be asked here: {question[:1].lower()}{question[1:]}?", hint=_give(instead))
+        raise ConfigError(f"nobody can be asked here: {uncapitalised(question.rstrip('?:.'))}?", hint=_give(instead))
 
     def browse(self, url: str) -> bool:
         """There is no browser."""
         return False
+
+
+def uncapitalised(sentence: str) -> str:
+    """As it stands inside another sentence; 'JSON file' stays as it is."""
+    return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
 
 
 def _give(instead: str) -> str:

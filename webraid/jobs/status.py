@@ -25,7 +25,8 @@ from webraid.table.log import Verdict
 @dataclass(frozen=True, slots=True)
 class DiskStatus:
     """One disk.  ``stored``: bytes of ours by the table; ``free``: None where nobody knows.  ``written_ms``: when this
-    machine last wrote to it, None if never; ``overdue``: so long ago that the provider may think the account idle."""
+    machine last wrote to it, None if never; ``overdue``: so long ago that the provider may think the account idle.
+    ``hint``: what only the user can do about it (a login that is over); '' where waiting or plugging in is enough."""
 
     name: str
     kind: str
@@ -38,6 +39,7 @@ class DiskStatus:
     written_ms: int | None = None
     overdue: bool = False
     budgets: tuple[Balance, ...] = ()
+    hint: str = ""
 
 
 @dataclass(slots=True)
@@ -155,10 +157,15 @@ def _disks(ctx: Context) -> list[DiskStatus]:
         result.append(
             DiskStatus(
                 info.name, info.kind, info.domain, word, detail, used.get(info.id, 0), free, capacity,
-                *_rest(ctx, info), _balances(ctx, info),
+                *_rest(ctx, info), _balances(ctx, info), _hint(ctx, info),
             )
         )  # fmt: skip
     return result
+
+
+def _hint(ctx: Context, info: DiskInfo) -> str:
+    error = ctx.table.view.errors.get(info.id)
+    return error.hint if error is not None and error.needs_you else ""
 
 
 def _rest(ctx: Context, info: DiskInfo) -> tuple[int | None, bool]:
