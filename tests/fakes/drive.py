@@ -23,18 +23,17 @@ import argparse
 import contextlib
 import itertools
 import json
-import socket
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-from tests.fakes.drive_faults import NAMES, Faults, Step
+from tests.fakes.drive_faults import REFUSALS, Seen
 from tests.fakes.drive_http import Handler
 from tests.fakes.drive_store import Refusal, Store
 from tests.fakes.drive_uploads import Session
 from tests.fakes.oauth import Client, OAuth
+from tests.fakes.service import Faults, Service, Step
 
 SCOPE = "https://www.googleapis.com/auth/drive.file"
 CLIENT = Client("1-fake.apps.googleusercontent.com", "GOCSPX-fake-client-secret")
@@ -44,47 +43,21 @@ OTHER = Client("2-other.apps.googleusercontent.com", "GOCSPX-other-client-secret
 _NUMBERS = itertools.count(1)
 
 
-class FakeDrive:
-    """One user's Drive and the sign-in page, at ``url``.  ``open``: connections that are open now."""
+class FakeDrive(Service):
+    """One user's Drive and the sign-in page, at ``url``."""
+
+    handler = Handler
+    known_as = "drive"
 
     def __init__(self, *, email: str = "someone@example.org", permission_id: str = "01234567890") -> None:
+        super().__init__()
         self.email, self.permission_id = email, permission_id
         self.store = Store()
         # Never the same tokens twice: ports are, and a plug-in may remember what it saw with a token at an address.
         prefix = f"ya29.fake{next(_NUMBERS)}"
         self.oauth = OAuth([CLIENT, OTHER], scopes=(SCOPE,), prefix=prefix, expires_in=3599)
-        self.faults = Faults()
+        self.faults: Faults[Refusal, Seen] = Faults(REFUSALS)
         self.sessions: dict[str, Session] = {}
-        self.open: set[socket.socket] = set()
-        self.port = 0
-        self.now_failing = ""
-        self._server: _Listener | None = None
-        self._thread: threading.Thread | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    # ------------------------------------------------------------------------------------------------------- the server
-    def start(self, port: int = 0) -> None:
-        """Listen, on the same port as before where it was stopped."""
-        self._server = _Listener(("127.0.0.1", port or self.port), type("Handler", (Handler,), {"drive": self}))
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, name="fake-drive", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Nobody listens any more; every connection is cut."""
-        assert self._server is not None and self._thread is not None
-        self.faults.become("")
-        self._server.shutdown()
-        self._server.server_close()
-        for connection in list(self.open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
 
     # ------------------------------------------------------------------------------------------------------ credentials
     def client_json(self, client: Client = CLIENT) -> str:
@@ -104,31 +77,16 @@ class FakeDrive:
         return json.dumps({"refresh_token": self.oauth.sign_in(client.id, scope=SCOPE), "client_id": client.id})
 
     # ----------------------------------------------------------------------------------------------------------- faults
-    @contextlib.contextmanager
-    def fault(self, name: str) -> Iterator[None]:
-        """One of webraid.backend.conformance.FAULTS while it is entered."""
-        self.begin_fault(name)
-        try:
-            yield
-        finally:
-            self.end_fault(name)
-
     def begin_fault(self, name: str) -> None:
-        if name == "refuse":
-            self.stop()
-            return
         if name == "expired":  # the access token is refused, and so is the refresh token
             self.oauth.fail(400, "invalid_grant", times=0)
         if name == "expired_once":
             self.oauth.fail(400, "invalid_grant")
-        self.faults.become(name)
+        super().begin_fault(name)
 
     def end_fault(self, name: str) -> None:
-        if name == "refuse":
-            self.start()
-            return
         self.oauth.mend()
-        self.faults.become("")
+        super().end_fault(name)
 
     def refuse(
         self, method: str, status: int, reason: str, message: str = "", *, times: int = 1, after: bool = False
@@ -146,14 +104,6 @@ class FakeDrive:
     def requests(self, part: str = "drive.") -> int:
         """How many requests have come whose method's name holds ``part`` (default: all of the API)."""
         return sum(part in (seen.id or "drive.") for seen in list(self.faults.journal))
-
-
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Connections that we or the client broke."""
 
 
 @contextlib.contextmanager
@@ -183,13 +133,7 @@ def obey(drive: FakeDrive, line: str) -> str:
     elif word == "units":
         drive.store.units_per_minute = int(value) if value else None
     else:
-        if word not in (*NAMES, "none"):
-            return f"error: no such word: {word}"
-        if drive.now_failing:
-            drive.end_fault(drive.now_failing)
-        drive.now_failing = "" if word == "none" else word
-        if drive.now_failing:
-            drive.begin_fault(drive.now_failing)
+        return drive.command(word)
     return "ok"
 
 

@@ -12,10 +12,11 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.fakes.drive_faults import OF_BODIES, REFUSALS, Seen, told
+from tests.fakes.drive_faults import REFUSALS, Seen, told
 from tests.fakes.drive_store import ROOT, File, Refusal
 from tests.fakes.drive_uploads import Session, multipart, parsed
 from tests.fakes.drive_words import EVERYWHERE, PARAMETERS, BadWords, masked, query
+from tests.fakes.service import OF_BODIES
 
 if TYPE_CHECKING:
     from tests.fakes.drive import FakeDrive

@@ -24,30 +24,33 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-from tests.fakes.dropbox_faults import Faults, Step
+from tests.fakes.dropbox_faults import REFUSALS, Seen
 from tests.fakes.dropbox_http import Handler
 from tests.fakes.dropbox_store import Store
 from tests.fakes.dropbox_uploads import Sessions
 from tests.fakes.dropbox_words import SCOPES, Refusal
 from tests.fakes.oauth import Client, OAuth
+from tests.fakes.service import Faults, Service, Step
 
 APP = Client("fakeappkey12345")
 COMMITS = ("files/upload", "files/upload_session/finish", "files/upload_session/finish_batch_v2")
 
 
-class FakeDropbox:
-    """The app folder of one app in one user's Dropbox, at ``url``.  ``open``: connections that are open now;
+class FakeDropbox(Service):
+    """The app folder of one app in one user's Dropbox, at ``url``.
     ``team``: a TeamSpaceAllocation, where the account is in one; ``entry_failures``: path -> tags that the commit of
     that path in a batch is answered once."""
 
+    handler = Handler
+    known_as = "dropbox"
+
     def __init__(self, *, account_id: str = "dbid:AAH4f99T0taONIb-OurWxbNQ6ywGRopQngc") -> None:
+        super().__init__()
         self.account_id = account_id
         self.app_key = APP.id
         self.store = Store()
@@ -55,40 +58,10 @@ class FakeDropbox:
         # OAuth guide: access tokens are good for 4 hours; the answer names account_id and uid
         more = {"uid": "12345", "account_id": account_id}
         self.oauth = OAuth([APP], scopes=SCOPES, prefix="fakedbx", expires_in=14400, more=more)
-        self.faults = Faults()
+        self.faults: Faults[Refusal, Seen] = Faults(REFUSALS)
         self.team: Mapping[str, object] | None = None
         self.entry_failures: dict[str, str] = {}
         self.unlinked = False
-        self.open: set[socket.socket] = set()
-        self.port = 0
-        self.now_failing = ""
-        self._server: _Listener | None = None
-        self._thread: threading.Thread | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    # ------------------------------------------------------------------------------------------------------- the server
-    def start(self, port: int = 0) -> None:
-        """Listen, on the same port as before where it was stopped."""
-        self._server = _Listener(("127.0.0.1", port or self.port), type("Handler", (Handler,), {"dropbox": self}))
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, name="fake-dropbox", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Nobody listens any more; every connection is cut."""
-        assert self._server is not None and self._thread is not None
-        self.faults.become("")
-        self._server.shutdown()
-        self._server.server_close()
-        for connection in list(self.open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
 
     # ------------------------------------------------------------------------------------------------------ credentials
     def refresh_token(self, scope: str = "") -> str:
@@ -106,30 +79,15 @@ class FakeDropbox:
         self.oauth.expire()
 
     # ----------------------------------------------------------------------------------------------------------- faults
-    @contextlib.contextmanager
-    def fault(self, name: str) -> Iterator[None]:
-        """One of webraid.backend.conformance.FAULTS while it is entered."""
-        self.begin_fault(name)
-        try:
-            yield
-        finally:
-            self.end_fault(name)
-
     def begin_fault(self, name: str) -> None:
-        if name == "refuse":
-            self.stop()
-            return
         if name == "full":
             self._quota, self.store.quota = self.store.quota, 0
-        self.faults.become(name)
+        super().begin_fault(name)
 
     def end_fault(self, name: str) -> None:
-        if name == "refuse":
-            self.start()
-            return
         if name == "full":
             self.store.quota = self._quota
-        self.faults.become("")
+        super().end_fault(name)
 
     def answer_next(self, route: str, refusal: Refusal, *, times: int = 1, after: bool = False) -> None:
         """Answer the next requests of a route ('files/upload') so; see Step."""
@@ -145,14 +103,6 @@ class FakeDropbox:
         return sum(
             seen.route in routes if routes else not seen.route.startswith("oauth2/") for seen in self.faults.journal
         )
-
-
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Connections that we or the client broke."""
 
 
 @contextlib.contextmanager
@@ -182,11 +132,7 @@ def obey(dropbox: FakeDropbox, line: str) -> str:
     elif word == "quota":
         dropbox.store.quota = int(value)
     else:
-        if dropbox.now_failing:
-            dropbox.end_fault(dropbox.now_failing)
-        dropbox.now_failing = "" if word == "none" else word
-        if dropbox.now_failing:
-            dropbox.begin_fault(dropbox.now_failing)
+        return dropbox.command(word)
     return "ok"
 
 

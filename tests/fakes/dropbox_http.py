@@ -10,9 +10,10 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tests.fakes.dropbox_faults import OF_BODIES, REFUSALS, Seen
+from tests.fakes.dropbox_faults import REFUSALS, Seen
 from tests.fakes.dropbox_routes import Asked, Reply, Routes
 from tests.fakes.dropbox_words import ROUTES, Refusal, bad_input, check_arguments, unauthorised
+from tests.fakes.service import OF_BODIES
 
 if TYPE_CHECKING:
     from tests.fakes.dropbox import FakeDropbox
