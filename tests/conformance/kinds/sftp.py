@@ -90,7 +90,7 @@ KINDS: Mapping[str, Kind] = {
     "sftp-rclone": Kind(
         sftp_rclone,
         without=ANY_FAULT | needing("caps.hashes"),
-        deviates=_names(sftp_deviations.WHEN_RACED),
+        deviates=_names((*sftp_deviations.WHEN_RACED, *sftp_deviations.WHILE_READ)),
         backend="sftp",
         server="rclone serve sftp",
     ),

@@ -17,9 +17,11 @@ from webraid.backend.conformance.subject import put
 from webraid.errors import BackendError, ObjectNotFound
 
 WHILE_OVERWRITTEN = (readers_during_an_overwrite_never_see_a_torn_object, list_during_writes)
+WHILE_READ = (readers_during_an_overwrite_never_see_a_torn_object,)
 WHEN_RACED = (sixteen_threads_putting_one_name_leave_one_whole_object,)
 _ROUNDS = 300  # about one in four shows it
 _RACERS = 8
+_PATIENCE = 30.0  # seconds; it takes less than one
 
 
 def gone_while_overwritten(subject: Subject) -> bool:
@@ -40,6 +42,36 @@ def gone_while_overwritten(subject: Subject) -> bool:
         finally:
             over.set()
             writer.join()
+
+
+def missed_by_readers(subject: Subject) -> bool:
+    """Whether a reader can be told that there is no object while it is put again."""
+    name, over, missed = subject.at("gone/read"), threading.Event(), threading.Event()
+
+    def work(number: int) -> None:
+        with subject.opened() as backend:
+            while not over.is_set():
+                try:
+                    if number == 0:
+                        put(backend, name, b"1" * 50_000)
+                    else:
+                        backend.get(name)
+                except ObjectNotFound:
+                    missed.set()
+                except BackendError:  # a race of another kind
+                    continue
+
+    with subject.opened() as backend:
+        put(backend, name, b"1")
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        return missed.wait(_PATIENCE)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
 
 
 def gone_when_raced(subject: Subject) -> bool:
@@ -91,5 +123,13 @@ DEVIATIONS = (
         "after several renames onto one name at once rclone forgets for minutes that the file is there, which lies on "
         "its disk all the same; no two of our threads put the same name",
         check=WHEN_RACED[0].__name__,
+    ),
+    Deviation(
+        "sftp-rclone",
+        "missed-by-readers",
+        missed_by_readers,
+        "rclone removes the old file before it renames the new one; WebRAID overwrites only what it repairs, and a few "
+        "records of its own",
+        check=WHILE_READ[0].__name__,
     ),
 )
