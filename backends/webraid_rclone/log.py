@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import IO
 
@@ -24,7 +24,7 @@ class Log:
         self._stream = stream
         self._notice = notice
         self._heard = threading.Condition()
-        self._reasons: OrderedDict[str, str] = OrderedDict()
+        self._reasons: OrderedDict[str, deque[str]] = OrderedDict()  # one for each request that failed
         self._flying: dict[str, list[str]] = {}
         self._over = False
         self._thread = threading.Thread(target=self._read, name="rclone-log", daemon=True)
@@ -35,8 +35,9 @@ class Log:
         """A request about an object is under way.  The function gives the reason of its failure, '' when none was told
         or it may be that of another remote's request about an object of the same name."""
         with self._heard:
-            self._reasons.pop(name, None)
             flying = self._flying.setdefault(name, [])
+            if not flying:  # else one of these may still be waiting for its own
+                self._reasons.pop(name, None)
             flying.append(remote)
         try:
             yield lambda: self._reason(name, remote)
@@ -50,8 +51,9 @@ class Log:
         with self._heard:
             if any(other != remote for other in self._flying.get(name, ())):
                 return ""
-            self._heard.wait_for(lambda: name in self._reasons or self._over, _PATIENCE)
-            return self._reasons.get(name, "")
+            self._heard.wait_for(lambda: self._reasons.get(name) or self._over, _PATIENCE)
+            told = self._reasons.get(name)
+            return told.popleft() if told else ""
 
     def join(self) -> None:
         """The stream is about to end: wait for the thread; not for ever, as a program that rclone started (ssh, a web
@@ -73,7 +75,7 @@ class Log:
         reason = next((message.removeprefix(start) for start in _REASONS if message.startswith(start)), None)
         if reason is not None:
             with self._heard:
-                self._reasons[name] = reason
+                self._reasons.setdefault(name, deque()).append(reason)
                 while len(self._reasons) > _KEPT:
                     self._reasons.popitem(last=False)
                 self._heard.notify_all()
