@@ -20,14 +20,8 @@ from webraid.jobs.manners import Manners
 from webraid.table.local import Database, Local
 
 TEXT = (ROOT / "config.example.toml").read_text()
-SECTIONS: dict[str, type[msgspec.Struct]] = {
-    "pool": config.PoolSection,
-    "limits": config.Limits,
-    "check": config.Check,
-    "idle": config.Idle,
-    "secrets": config.SecretStore,
-}
-COMMON = set(config._COMMON)
+SECTIONS = config.SECTIONS
+COMMON = set(config.COMMON)
 
 
 def everything() -> str:
@@ -41,7 +35,8 @@ def disk(kind: str) -> dict[str, Any]:
 
 
 def fields(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    return {item.encode_name: item.default for item in msgspec.structs.fields(kind)}
+    defaults = {item.encode_name: item.default for item in msgspec.structs.fields(kind)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
 
 
 @pytest.mark.parametrize("text", [TEXT, everything()], ids=["as it is", "with everything switched on"])
@@ -57,7 +52,8 @@ def test_it_is_a_config_file(text: str, tmp_path: Path) -> None:
 
 def test_its_sections_are_the_ones_that_are_accepted() -> None:
     raw = tomllib.loads(everything())
-    assert set(raw) == {"version", "disk", *SECTIONS}
+    assert set(raw) == {"version", "disk", "source", *SECTIONS}
+    assert set(raw["source"][0]) == set(fields(config.Source))
     for name, kind in SECTIONS.items():
         assert set(raw[name]) == set(fields(kind)), name
 
@@ -76,6 +72,9 @@ def test_what_is_switched_off_shows_the_default() -> None:
         raw = tomllib.loads(everything())[name]
         for option in set(raw) - set(switched_on.get(name, {})):
             assert raw[option] == fields(kind)[option], (name, option)
+    (source,) = tomllib.loads(everything())["source"]
+    for option in set(source) - set(switched_on["source"][0]):
+        assert source[option] == fields(config.Source)[option], option
     for kind in kinds():
         active = next(raw for raw in switched_on["disk"] if raw["kind"] == kind)
         for option in options_of(load(kind)):
@@ -84,15 +83,24 @@ def test_what_is_switched_off_shows_the_default() -> None:
 
 
 def test_the_environment_variables_it_names_are_the_ones_that_are_read(tmp_path: Path) -> None:
-    named = set(re.findall(r"\bWEBRAID_(?:POOL|LIMITS|CHECK|IDLE|SECRETS)_[A-Z]+\b", TEXT))
-    assert named == {f"WEBRAID_{name}_{key}".upper() for name, kind in SECTIONS.items() for key in fields(kind)}
+    named = set(re.findall(rf"\bWEBRAID_(?:{'|'.join(SECTIONS).upper()})_[A-Z_]+\b", TEXT))
+    variables = {
+        f"WEBRAID_{name}_{key}".upper().replace("-", "_"): (name, key)
+        for name, kind in SECTIONS.items()
+        for key in fields(kind)
+    }
+    assert named == variables.keys()
     (tmp_path / "config.toml").write_text(TEXT)
-    environ = dict.fromkeys(named, "7") | {"WEBRAID_SECRETS_STORE": "keyring"}
-    loaded = config.load(tmp_path / "config.toml", environ)
-    parts = (loaded.pool, loaded.limits, loaded.check, loaded.idle)
-    values = [value for part in parts for value in msgspec.structs.astuple(part)]
-    assert loaded.secrets.store == "keyring"
-    assert set(values) == {"7", 7.0}
+    words = {"WEBRAID_SECRETS_STORE": "keyring", "WEBRAID_CHECK_SCRUB": "full", "WEBRAID_NOTIFY_WHEN": "always"}
+    flags = {"WEBRAID_SCHEDULE_CATCH_UP": "no", "WEBRAID_SCHEDULE_ON_BATTERY": "yes"}
+    loaded = config.load(tmp_path / "config.toml", dict.fromkeys(named, "7") | words | flags)
+    read = {
+        variable: getattr(getattr(loaded, name), key.replace("-", "_") + "_" * (key == "finally"))
+        for variable, (name, key) in variables.items()
+    }
+    assert {read.pop(variable) for variable in words} == set(words.values())
+    assert [read.pop(variable) for variable in flags] == [False, True]
+    assert set(read.values()) == {"7", 7, ("7",)}
 
 
 def test_an_option_that_is_not_there_is_refused(tmp_path: Path) -> None:

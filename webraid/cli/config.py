@@ -119,20 +119,17 @@ def _load(call: Invocation) -> Config:
 
 
 def _sections(loaded: Config) -> dict[str, Any]:
-    pool, limits = loaded.pool, loaded.limits
-    return {
-        "pool": {"name": pool.name, "id": pool.id, "level": pool.level},
-        "limits": {
-            "upload": limits.upload,
-            "download": limits.download,
-            "memory": limits.memory,
-            "patience": limits.patience,
-        },
-        "check": {"sample": loaded.check.sample},
-        "idle": {"every": loaded.idle.every},
-        "secrets": {"store": loaded.secrets.store},
-        "disk": [_disk(disk) for disk in loaded.disks],
-    }
+    import msgspec
+
+    from webraid.config import SECTIONS
+
+    shown: dict[str, Any] = {name: msgspec.to_builtins(getattr(loaded, name)) for name in SECTIONS}
+    notify = shown["notify"]  # whoever knows such an address may write to it
+    notify["healthchecks"] = HIDDEN if notify["healthchecks"] else ""
+    notify["apprise"] = [HIDDEN for _ in notify["apprise"]]
+    shown["source"] = [msgspec.to_builtins(source) for source in loaded.sources]
+    shown["disk"] = [_disk(disk) for disk in loaded.disks]
+    return shown
 
 
 def _disk(disk: DiskSection) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from webraid.table.gather import gather
 from webraid.table.local import Database, Local
 from webraid.table.local_index import LocalIndex
 from webraid.table.log import Verdict
+from webraid.table.records import ACTIVE
 from webraid.table.survey import MARKER, Marker, read_marker
 from webraid.table.table import Table, View
 
@@ -81,8 +82,8 @@ class Context:
         return {info.id: info.domain for info in self.table.state.joined()}
 
     def span(self, spec: LevelSpec) -> int:
-        """Over how many of the joined disks a stripe of that level goes."""
-        domains = self.domains()
+        """Over how many of the joined disks a stripe of that level goes: spares and draining ones get nothing."""
+        domains = {info.id: info.domain for info in self.table.state.joined() if info.role == ACTIVE}
         return spec.span(len(domains), len(set(domains.values())))
 
     def open_table(self, *, spot: bool = False) -> View:
@@ -107,6 +108,10 @@ class Context:
         for gap in view.gaps:
             self.event(DiskNotice("log", f"record {gap} is missing on every disk that answered", alarm=True))
         return view
+
+    def require_right(self, right: str) -> None:
+        """Raises RightMissing unless this machine may do that (fold.APPEND, FORGET or SWEEP)."""
+        self.table.require_right(right)
 
     def note_findings(self) -> None:
         """Shards that reads found to be bad count no more; called by jobs now and then, on their own thread."""

@@ -69,7 +69,7 @@ def _metadata(ctx: Context, there: set[str]) -> Iterator[tuple[str, bytes]]:
     for _, commit in ctx.table.state.live_commits():
         for packed in commit.packs:
             name = shard_name(packed.id, 0)
-            if name not in there:
+            if name not in there and packed.id not in ctx.table.state.swept:
                 yield name, bytes(ctx.array.reconstruct(table_pack(ctx, packed.id), 0, pool=ctx.pool).object)
 
 

@@ -30,6 +30,8 @@ def commit_index(ctx: Context, commit: Commit) -> Index:
     """What a commit says of its own table packs."""
     index = Index()
     for number, packed in enumerate(commit.packs):
+        if packed.id in ctx.table.state.swept:
+            continue
         places = [at.place() for at in commit.places if at.pack == number]
         index.add(as_pack(packed, len(ctx.table.state.joined())), places)
     return index
@@ -54,6 +56,8 @@ def load_index(ctx: Context) -> None:
     if set(live) <= ctx.index.segments():
         gone = {old for _, commit in ctx.table.state.live_commits() for old in commit.supersedes}
         ctx.index.forget_segments(gone & known)
+    for pack_id in ctx.index.known_of(ctx.table.state.swept):
+        ctx.index.drop(pack_id)
 
 
 def read_pages(ctx: Context, ids: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -195,7 +195,7 @@ class Run:
             self.pin()
             self.ctx.open_table()
             self.ctx.table.require_quorum()
-            gone = self.reuses & self.ctx.table.state.condemned
+            gone = self.reuses & self.ctx.table.state.condemned.keys()
             self.reuses -= gone
             for pack_id in sorted(gone):
                 if self._is_table(pack_id):

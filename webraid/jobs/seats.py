@@ -9,6 +9,7 @@ from webraid.config import DiskSection
 from webraid.jobs.context import Context
 from webraid.model import Pack, PackKind, Usage
 from webraid.table.gather import gather
+from webraid.table.records import ACTIVE
 
 
 def object_sizes(pack: Pack) -> list[int]:
@@ -76,6 +77,6 @@ def seats(ctx: Context) -> list[Seat]:
             room = capacity - used.get(info.id, 0)
             free = room if free is None else min(free, room)
         disk = ctx.disks.get(info.id)
-        writable = info.id in usable and disk is not None and disk.health.writable
+        writable = info.role == ACTIVE and info.id in usable and disk is not None and disk.health.writable
         result.append(Seat(info.id, info.domain, free, writable))
     return result

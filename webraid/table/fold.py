@@ -8,10 +8,17 @@ in that order is the current one, the other is its conflict version.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import msgspec
 
 from webraid.codec.levels import parse_level
+from webraid.codec.sign import verify
+from webraid.errors import SignatureInvalid
 from webraid.table.records import (
+    ACTIVE,
+    ROLES,
     Abort,
     AddDisk,
     AnyOp,
@@ -19,12 +26,21 @@ from webraid.table.records import (
     Close,
     Commit,
     Condemn,
+    Drilled,
     Enroll,
+    Evict,
+    Forget,
     Genesis,
+    Grant,
     Joined,
     Prepare,
     RemoveDisk,
+    Retag,
+    SetRole,
     Snapshot,
+    Swept,
+    evict_message,
+    grant_message,
 )
 
 APPEND, FORGET, SWEEP = "append", "forget", "sweep"
@@ -50,11 +66,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A machine that writes."""
+    """A machine that writes.  ``serial``: of the owner's latest word on its rights (0: its certificate's).
+    ``evicted``: it is no part of the pool any more."""
 
     id: bytes
     name: str
     rights: tuple[str, ...]
+    public: bytes = b""
+    serial: int = 0
+    evicted: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +90,7 @@ class DiskInfo:
     connection: bytes
     joined: bool = False
     removed: bool = False
+    role: str = ACTIVE
 
 
 @dataclass(slots=True)
@@ -121,12 +142,16 @@ class State:
     name: str = ""
     level: str = ""
     owner: bytes = b""
+    trusted: bytes = b""  # the owner's key from the key slot: grants and evictions are held to this one
     devices: dict[bytes, Device] = field(default_factory=dict)
     disks: dict[bytes, DiskInfo] = field(default_factory=dict)
     runs: dict[tuple[bytes, bytes], Run] = field(default_factory=dict)
     commits: list[tuple[Record, Commit]] = field(default_factory=list)  # oldest first
     shots: list[Shot] = field(default_factory=list)
-    condemned: set[bytes] = field(default_factory=set)
+    condemned: dict[bytes, Record] = field(default_factory=dict)  # pack -> the first record that condemned it
+    swept: set[bytes] = field(default_factory=set)
+    forgotten: set[bytes] = field(default_factory=set)  # runs whose snapshots are no longer kept
+    drilled: list[tuple[Record, Drilled]] = field(default_factory=list)  # oldest first
     heads: dict[bytes, int] = field(default_factory=dict)
     acked: dict[bytes, dict[bytes, int]] = field(default_factory=dict)  # disk -> device -> seq
     lamport: int = 0
@@ -153,8 +178,12 @@ class State:
         return set().union(*(run.creates | run.reuses for run in open_runs)) if open_runs else set()
 
     def live_commits(self) -> list[tuple[Record, Commit]]:
-        """Commits that count, oldest first."""
-        return self.commits
+        """Commits of which something is left, oldest first.  A table pack of theirs may be in ``swept``."""
+        return [
+            (record, commit)
+            for record, commit in self.commits
+            if not commit.packs or not {packed.id for packed in commit.packs} <= self.swept
+        ]
 
     def segments(self) -> list[bytes]:
         """Ids of the index segments that together are the index, oldest first."""
@@ -175,10 +204,18 @@ class State:
         ]
 
 
-def fold(records: Iterable[Record]) -> State:
-    """The state that ``records`` describe.  Records whose device lacks the right are listed in ``refused``."""
-    state = State()
-    for record in sorted(records, key=lambda item: item.order):
+def fold(records: Iterable[Record], owner: bytes = b"") -> State:
+    """The state that ``records`` describe.  Records whose device lacks the right are listed in ``refused``.
+
+    ``owner``: the key that grants and evictions are held to, from the key slot; b'': nobody's are heeded.
+    """
+    state = State(trusted=owner)
+    ordered = sorted(records, key=lambda item: item.order)
+    ends = _evicted(ordered, owner)
+    for record in ordered:
+        if record.seq > ends.get(record.device, record.seq):
+            state.refused.append((record, "the device was evicted"))
+            continue
         state.lamport = max(state.lamport, record.body.lamport)
         state.heads[record.device] = max(state.heads.get(record.device, 0), record.seq)
         for disk, seq in record.body.acked.items():
@@ -186,13 +223,60 @@ def fold(records: Iterable[Record]) -> State:
             by_device[record.device] = max(by_device.get(record.device, 0), seq)
         for op in record.body.ops:
             _apply(state, record, op)
+    superfluous = {
+        (shot.device, run) for shot in state.shots if not shot.info.partial for run in shot.info.replaces
+    }  # fmt: skip
+    state.shots = [
+        shot
+        for shot in state.shots
+        if shot.id not in state.forgotten and not (shot.info.partial and (shot.device, shot.id) in superfluous)
+    ]
     return state
 
 
+@lru_cache(maxsize=4096)
+def _signed(owner: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether the owner said so."""
+    try:
+        verify(owner, message, signature)
+    except SignatureInvalid:
+        return False
+    return True
+
+
+def _evicted(ordered: Iterable[Record], owner: bytes) -> dict[bytes, int]:
+    """Device -> number of the last record of it that counts; the smallest, should the owner have said it twice."""
+    ends = dict[bytes, int]()
+    for record in ordered:
+        for op in record.body.ops:
+            if isinstance(op, Evict) and op.seq >= 0 and _signed(owner, _message(op), op.signature):
+                ends[op.device] = min(op.seq, ends.get(op.device, op.seq))
+    return ends
+
+
+def _message(op: Grant | Evict) -> bytes:
+    if isinstance(op, Grant):
+        return grant_message(op.device, op.rights, op.serial)
+    return evict_message(op.device, op.seq)
+
+
+def needed_right(op: AnyOp) -> str:
+    """The right that a device must have for this operation; '' where the owner's signature decides."""
+    match op:
+        case RemoveDisk() | Condemn() | Swept() | SetRole():
+            return SWEEP
+        case Forget() | Retag():
+            return FORGET
+        case Genesis() | Enroll() | Grant() | Evict():
+            return ""
+        case _:
+            return APPEND
+
+
 def _apply(state: State, record: Record, op: AnyOp) -> None:
-    needed = SWEEP if isinstance(op, RemoveDisk | Condemn) else APPEND
+    needed = needed_right(op)
     device = state.devices.get(record.device)
-    if not isinstance(op, Genesis | Enroll) and (device is None or needed not in device.rights):
+    if needed and (device is None or needed not in device.rights):
         state.refused.append((record, f"the device has no right to {needed}"))
         return
     if isinstance(op, Genesis | Enroll) and record.seq != 1:  # only there was the certificate checked
@@ -203,26 +287,62 @@ def _apply(state: State, record: Record, op: AnyOp) -> None:
             if not state.owner:
                 state.name, state.level, state.owner = op.name, op.level, op.owner
         case Enroll() if record.seq == 1:  # the only one that was held to the owner's certificate
-            state.devices.setdefault(record.device, Device(record.device, op.name, op.rights))
-        case AddDisk() | Joined() | RemoveDisk():
+            state.devices.setdefault(record.device, Device(record.device, op.name, op.rights, op.public))
+        case AddDisk() | Joined() | RemoveDisk() | SetRole():
             _membership(state, op)
-        case Condemn():
-            state.condemned.update(op.packs)
+        case Condemn() | Swept() | Forget() | Retag() | Drilled():
+            _kept(state, record, op)
+        case Grant() | Evict():
+            _owners(state, record, op)
         case Prepare() | Commit() | Close() | Abort():
             _run(state, record, op)
 
 
-def _membership(state: State, op: AddDisk | Joined | RemoveDisk) -> None:
+def _kept(state: State, record: Record, op: Condemn | Swept | Forget | Retag | Drilled) -> None:
+    """What is kept and what goes."""
+    match op:
+        case Condemn():
+            for pack in op.packs:
+                state.condemned.setdefault(pack, record)
+        case Swept():
+            state.swept.update(op.packs)
+        case Forget():
+            state.forgotten.update(op.snapshots)
+        case Retag():
+            state.shots = [
+                replace(shot, info=msgspec.structs.replace(shot.info, tags=op.tags)) if shot.id == op.snapshot else shot
+                for shot in state.shots
+            ]
+        case Drilled():
+            state.drilled.append((record, op))
+
+
+def _owners(state: State, record: Record, op: Grant | Evict) -> None:
+    """What only the owner may say; any device may carry the message."""
+    device = state.devices.get(op.device)
+    if not _signed(state.trusted, _message(op), op.signature):
+        state.refused.append((record, "the owner has not signed it"))
+    elif device is not None and isinstance(op, Grant):
+        if op.serial > device.serial:
+            state.devices[device.id] = replace(device, rights=op.rights, serial=op.serial)
+    elif device is not None:
+        state.devices[device.id] = replace(device, evicted=True)
+
+
+def _membership(state: State, op: AddDisk | Joined | RemoveDisk | SetRole) -> None:
     if isinstance(op, AddDisk):
         old = state.disks.get(op.disk)
         state.disks[op.disk] = DiskInfo(
             op.disk, op.name, op.kind, op.domain, op.identity, op.capacity, op.connection,
             joined=old.joined if old else False, removed=old.removed if old else False,
+            role=old.role if old else ACTIVE,
         )  # fmt: skip
     elif op.disk in state.disks:
         info = state.disks[op.disk]
         if isinstance(op, Joined):
             info.joined = True
+        elif isinstance(op, SetRole):
+            info.role = op.role if op.role in ROLES else ACTIVE
         else:
             info.removed = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -152,6 +152,10 @@ class LocalIndex:
                 if pack is not None:
                     index.add(pack, self.places(pack_id))
         return index
+
+    def known_of(self, ids: Collection[bytes]) -> list[bytes]:
+        """Those of ``ids`` that are packs known here."""
+        return [row[0] for row in self.db.rows("SELECT id FROM packs") if row[0] in ids] if ids else []
 
     def counts(self) -> tuple[int, int]:
         """How many packs and chunks there are."""

@@ -110,7 +110,9 @@ class RootDir(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """The tree of files at one moment.  ``root``: id of the root page; ``partial``: a checkpoint of a longer run."""
+    """The tree of files at one moment.  ``root``: id of the root page; ``partial``: a checkpoint of a longer run.
+    ``source``: the config's name for what was stored, '' if it was named on the command line.  ``replaces``: runs of
+    this device whose partial snapshots this one makes superfluous."""
 
     root: bytes
     time_ms: int
@@ -122,6 +124,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     size: int = 0
     partial: bool = False
     problems: int = 0
+    source: str = ""
+    replaces: tuple[bytes, ...] = ()
 
 
 class Commit(Op, frozen=True, kw_only=True, tag="commit"):
@@ -154,7 +158,64 @@ class Condemn(Op, frozen=True, kw_only=True, tag="condemn"):
     packs: tuple[bytes, ...]
 
 
-AnyOp = Genesis | Enroll | AddDisk | Joined | RemoveDisk | Prepare | Commit | Close | Abort | Condemn
+class Swept(Op, frozen=True, kw_only=True, tag="swept"):
+    """These packs are being deleted, or are deleted: they are no part of the pool any more.  Their ids never return."""
+
+    packs: tuple[bytes, ...]
+
+
+class Forget(Op, frozen=True, kw_only=True, tag="forget"):
+    """These snapshots (by their runs' ids) are no longer kept.  What only they need becomes garbage."""
+
+    snapshots: tuple[bytes, ...]
+
+
+class Retag(Op, frozen=True, kw_only=True, tag="retag"):
+    """The tags of a snapshot from now on.  The last one counts."""
+
+    snapshot: bytes
+    tags: tuple[str, ...]
+
+
+class SetRole(Op, frozen=True, kw_only=True, tag="set-role"):
+    """What a disk is for: one of ROLES.  Only an active one gets new shards of data; all hold the table."""
+
+    disk: bytes
+    role: str
+
+
+class Drilled(Op, frozen=True, kw_only=True, tag="drilled"):
+    """A restore drill brought ``files`` files back and compared them; nothing was wrong."""
+
+    time_ms: int
+    files: int
+    size: int
+
+
+class Grant(Op, frozen=True, kw_only=True, tag="grant"):
+    """The owner gives a device these rights and no others (see ``grant_message``).  The highest ``serial`` counts."""
+
+    device: bytes
+    rights: tuple[str, ...]
+    serial: int
+    signature: bytes
+
+
+class Evict(Op, frozen=True, kw_only=True, tag="evict"):
+    """The owner ends a device's part in the pool (see ``evict_message``): what it wrote after number ``seq`` is ignored
+    for ever.  ``seq`` -1: announced, and not yet decided where its log ends."""
+
+    device: bytes
+    seq: int
+    signature: bytes
+
+
+ACTIVE, DRAINING, SPARE = "active", "draining", "spare"
+ROLES = (ACTIVE, DRAINING, SPARE)
+AnyOp = (
+    Genesis | Enroll | AddDisk | Joined | RemoveDisk | Prepare | Commit | Close | Abort | Condemn
+    | Swept | Forget | Retag | SetRole | Drilled | Grant | Evict
+)  # fmt: skip
 
 
 class Body(Struct, frozen=True, kw_only=True):
@@ -188,3 +249,13 @@ def decode_body(data: bytes) -> Body:
 def certificate(pool: bytes, public: bytes, name: str, rights: tuple[str, ...]) -> bytes:
     """The bytes that the owner signs to enroll a device."""
     return b"WRCERT\0\1" + msgspec.msgpack.encode([pool, public, name, list(rights)])
+
+
+def grant_message(device: bytes, rights: tuple[str, ...], serial: int) -> bytes:
+    """The bytes that the owner signs to give a device rights.  The owner's key is this pool's alone."""
+    return b"WRGRANT\0\1" + msgspec.msgpack.encode([device, list(rights), serial])
+
+
+def evict_message(device: bytes, seq: int) -> bytes:
+    """The bytes that the owner signs to evict a device."""
+    return b"WREVICT\0\1" + msgspec.msgpack.encode([device, seq])

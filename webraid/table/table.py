@@ -14,9 +14,9 @@ import msgspec
 from webraid.backend.disk import Disk
 from webraid.codec.records import Header, parse_name, record_name, seal_record
 from webraid.env import Env
-from webraid.errors import BackendError, Forked, IntegrityError, ObjectNotFound, QuorumLost
+from webraid.errors import BackendError, Forked, IntegrityError, ObjectNotFound, QuorumLost, RightMissing
 from webraid.table.device import Identity, OwnLog
-from webraid.table.fold import DiskInfo, Record, State, fold
+from webraid.table.fold import APPEND, FORGET, SWEEP, DiskInfo, Record, State, fold, needed_right
 from webraid.table.gather import gather
 from webraid.table.local import Local
 from webraid.table.log import Comparison, LogBook, Verdict, compare
@@ -29,6 +29,7 @@ from webraid.table.verify import Verifier
 MAX_RECHECKED = 50  # records that a disk seems to have lost and that are asked for by name before the alarm
 LAG = 3600.0  # seconds that a listing may lag: Google Drive's were seen to for five minutes
 NOTHING = msgspec.msgpack.encode({})
+_RIGHTS = {APPEND: "add to the pool", FORGET: "forget snapshots", SWEEP: "delete data or change the disks"}
 FENCES = 5  # times that the membership may change under a commit before the run gives up
 
 __all__ = ["Acks", "Table", "View"]
@@ -89,7 +90,7 @@ class Table:
         self.local.add_records((record.device, record.seq, record.digest, blob) for record, blob in records)
 
     def _refold(self) -> None:
-        self.state = fold(self.book.records())
+        self.state = fold(self.book.records(), self.identity.owner)
 
     def meet_members(self) -> None:
         """Connect member disks that are not connected yet."""
@@ -257,6 +258,8 @@ class Table:
         ``wait``: until W disks have it (or all have answered); raises QuorumLost when not even a majority has.
         """
         self._refuse_fork()
+        for op in ops:
+            self.require_right(needed_right(op))
         before = self.membership()
         blob, record = self._seal(ops)
         name = record_name(record.device, record.seq, record.digest)
@@ -270,6 +273,13 @@ class Table:
         elif any(isinstance(op, Joined) for op in ops):
             memberships = [before, *memberships]  # who still knows the old pool only must see it, too
         return self._spread(name if wait else "", memberships, wait=wait)
+
+    def require_right(self, right: str) -> None:
+        """Raise RightMissing unless this device may do that ('': whoever has the owner's word may).  Others would not
+        heed the record."""
+        me = self.state.devices.get(self.identity.key.id)
+        if right and me is not None and (me.evicted or right not in me.rights):
+            raise RightMissing(f"this machine ({me.name}) has no right to {_RIGHTS.get(right, right)}")
 
     def _refuse_fork(self) -> None:
         me = self.identity.key.id

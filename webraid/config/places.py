@@ -1,0 +1,68 @@
+"""Where the pool's files lie on this machine, and how private ones are written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things lie on this machine."""
+
+    config: Path
+    state: Path
+
+    @property
+    def secrets(self) -> Path:
+        """The disks' secrets, mode 0600, beside the config file."""
+        return self.config.with_name("secrets.toml")
+
+    def plugin(self, kind: str) -> Path:
+        """What the disks of a kind keep in files of their own, mode 0700."""
+        return self.config.with_name("plugins") / kind
+
+    @property
+    def database(self) -> Path:
+        """The local cache."""
+        return self.state / "table.sqlite"
+
+    @property
+    def device(self) -> Path:
+        """This machine's key and its own log records that are not yet everywhere."""
+        return self.state / "device"
+
+    @property
+    def lock(self) -> Path:
+        """Held by a run that writes."""
+        return self.state / "lock"
+
+
+def places(environ: Mapping[str, str], *, config: str | None = None) -> Places:
+    """From the flag, WEBRAID_CONFIG, WEBRAID_STATE_DIR, or the platform's usual folders."""
+    default = Path(platformdirs.user_config_dir("webraid")) / "config.toml"
+    path = config or environ.get("WEBRAID_CONFIG") or str(default)
+    state = environ.get("WEBRAID_STATE_DIR") or platformdirs.user_state_dir("webraid")
+    return Places(Path(path).expanduser().absolute(), Path(state).expanduser().absolute())
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step, mode 0600, durable before it returns."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)  # a leftover's mode and a planted link are not taken over
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

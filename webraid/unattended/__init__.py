@@ -1,0 +1,1 @@
+"""Runs that nobody watches: schedules, hooks, notifications, metrics, logs."""
