@@ -10,6 +10,7 @@
     |- IntegrityError         ShardCorrupt  SealBroken  SignatureInvalid  RolledBack  Forked
     |- RedundancyError        NotEnoughShards  NotEnoughDisks  QuorumLost
     `- PoolError              NotInTable  WrongPassphrase  RightMissing  RecoveryPending  PoolBusy  SourcesUnreadable
+                              Evicted  KeysChanged                      (both RightMissing)
 
 Every leaf has a ``hint`` (what to do next, one line) and an ``exit_code`` (see docs/reference/exit-codes.md).  No
 message, hint or repr may contain a secret, a key, plaintext or a file's content.
@@ -325,10 +326,22 @@ class RightMissing(PoolError):
     default_hint = "Run it on a device with that right, or unlock the owner key with the passphrase."
 
 
+class Evicted(RightMissing):
+    """This machine is no part of the pool any more."""
+
+    default_hint = "To make it part of the pool again, run 'webraid recover' on it with the passphrase."
+
+
+class KeysChanged(RightMissing):
+    """The pool's keys were changed, and this machine was not given the new ones."""
+
+    default_hint = "Run 'webraid recover' on this machine with the passphrase, for a key of its own."
+
+
 class RecoveryPending(PoolError):
     """A recovery has begun and has not been finished."""
 
-    default_hint = "Finish it with 'webraid recover'."
+    default_hint = "Run 'webraid recover' again: it finishes it.  Reading works meanwhile."
 
 
 class PoolBusy(PoolError):

@@ -32,11 +32,13 @@ __all__ = [
     "Owner",
     "Root",
     "is_recovery_code",
+    "join_roots",
     "new_device",
     "new_owner",
     "new_passphrase",
     "new_recovery_code",
     "new_root",
+    "next_root",
     "normal_code",
     "open_device",
     "open_slot",
@@ -52,15 +54,21 @@ PASSPHRASE_SLOT, RECOVERY_SLOT, DEVICE_SLOT = 1, 2, 3
 _FORMAT = b"WRSLOT\x00\x01"
 _HEAD = struct.Struct(">8sBBHI")  # format, type, lanes, passes, memory KiB
 _INSIDE = struct.Struct(">I32s32s")  # epoch, root secret, private key (owner's or device's)
+_OLDER = struct.Struct(">I32s")  # epoch and secret of an older root
 _SLOT = _HEAD.size + 32 + 32 + _INSIDE.size + TAG + 4
+MOST_OLDER = 1000  # older roots that a slot may hold
 
 
 @dataclass(frozen=True)
 class Root:
-    """The secret everything is sealed under; a new ``epoch`` has a new one.  Derived keys are 32 bytes each."""
+    """The secret everything is sealed under; a new ``epoch`` has a new one.  Derived keys are 32 bytes each.
+
+    ``older``: the roots of earlier epochs, newest first, for what was sealed then; each of them has none itself.
+    """
 
     secret: bytes = field(repr=False)
     epoch: int = 0
+    older: tuple[Root, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if len(self.secret) != 32 or not 0 <= self.epoch < 1 << 32:
@@ -78,13 +86,26 @@ class Root:
 
     @cached_property
     def id(self) -> bytes:
-        """Keys chunk and page ids."""
-        return self._derive(b"id")
+        """Keys chunk and page ids.  That of the oldest epoch for ever: else nothing stored before would be found."""
+        return self.every()[-1]._derive(b"id")
 
     @cached_property
     def creds(self) -> bytes:
         """Seals the disks' connection data."""
         return self._derive(b"creds")
+
+    @cached_property
+    def check(self) -> bytes:
+        """16 bytes that tell this root from others and tell nothing of it."""
+        return self._derive(b"check")[:16]
+
+    def every(self) -> tuple[Root, ...]:
+        """This root and all older ones, newest first."""
+        return (self, *self.older)
+
+    def of(self, epoch: int) -> list[Root]:
+        """The roots of an epoch: one; two where two machines changed the keys at the same time; none."""
+        return [root for root in self.every() if root.epoch == epoch]
 
     def _derive(self, label: bytes) -> bytes:
         return expand(self.secret, b"", b"webraid/1/root/" + label, 32)
@@ -143,6 +164,18 @@ class KdfParams:
 def new_root(env: Env) -> Root:
     """A fresh root secret of epoch 0."""
     return Root(env.random(32))
+
+
+def next_root(root: Root, env: Env) -> Root:
+    """A fresh root of the next epoch, with all older ones."""
+    return Root(env.random(32), root.epoch + 1, tuple(Root(each.secret, each.epoch) for each in root.every()))
+
+
+def join_roots(root: Root, other: Root) -> Root:
+    """Whatever either of the two holds; where both are of one epoch, ``root`` stays the one to write with."""
+    known = {(each.epoch, each.secret): None for each in (*root.every(), *other.every())}
+    first, *rest = sorted(known, key=lambda each: -each[0])  # stable: of one epoch, those of ``root`` come first
+    return Root(first[1], first[0], tuple(Root(secret, epoch) for epoch, secret in rest))
 
 
 def new_owner(env: Env) -> Owner:
@@ -245,6 +278,7 @@ def _seal(
     head = _HEAD.pack(_FORMAT, kind, *cost)
     context = head + pool
     inside = _INSIDE.pack(root.epoch, root.secret, private)
+    inside += b"".join(_OLDER.pack(older.epoch, older.secret) for older in root.older)
     blob = head + salt + seal_once(expand(secret, salt, context, 64), inside, context)
     return blob + _checksum(blob, pool)
 
@@ -255,8 +289,9 @@ def _checksum(blob: bytes, pool: bytes) -> bytes:
 
 
 def _parse(blob: Bytes, pool: bytes) -> tuple[bytes, int, KdfParams]:
-    raw = bytes(blob[: _SLOT + 1])
-    if len(raw) != _SLOT or raw[:8] != _FORMAT:
+    more = len(blob) - _SLOT
+    raw = bytes(blob[: _SLOT + MOST_OLDER * _OLDER.size])
+    if len(raw) != len(blob) or more < 0 or more % _OLDER.size or raw[:8] != _FORMAT:
         raise SealBroken("this is not a key slot of a version that is known here")
     if _checksum(raw[:-4], pool) != raw[-4:]:
         raise SealBroken("a key slot is damaged, or another pool's", hint="Every disk holds a copy: try the next one.")
@@ -274,5 +309,7 @@ def _open(raw: bytes, pool: bytes, secret: bytes) -> tuple[Root, bytes]:
     keys = expand(secret, raw[16:48], context, 64)
     if not committed(keys, raw[48:]):
         raise WrongPassphrase("the passphrase, recovery code or device key does not open this key slot")
-    epoch, secret_root, private = _INSIDE.unpack(open_once(keys, raw[48:-4], context))
-    return Root(secret_root, epoch), private
+    inside = open_once(keys, raw[48:-4], context)
+    epoch, secret_root, private = _INSIDE.unpack_from(inside)
+    older = tuple(Root(secret, number) for number, secret in _OLDER.iter_unpack(inside[_INSIDE.size :]))
+    return Root(secret_root, epoch, older), private

@@ -23,7 +23,8 @@ _ENTRY = struct.Struct(">16sBBQII")  # id, kind, flags, offset, stored, plain
 _DIRECTORY_AT = 32 + _PREAMBLE.size + TAG
 _TYPE_PREAMBLE, _TYPE_DIRECTORY, _TYPE_PADDING = b"PDZ"
 _ZSTD = 1
-_LEVEL = 3
+AUTO, OFF, MAX = "auto", "off", "max"
+_LEVELS = {AUTO: 3, MAX: 12}
 _PROBE = 64 << 10  # from this length on a sample decides whether to compress at all
 
 
@@ -83,15 +84,16 @@ def padme(length: int) -> int:
 
 
 def seal_pack(
-    root_key: bytes, pool: bytes, pack_id: bytes, chunks: Sequence[Chunk], *, shuffle: Shuffler | None
-) -> Sealed:
+    root_key: bytes, pool: bytes, pack_id: bytes, chunks: Sequence[Chunk], *, shuffle: Shuffler | None,
+    compression: str = AUTO,
+) -> Sealed:  # fmt: skip
     """Seal the chunks as pack ``pack_id``, which MUST be fresh: its keys follow from it alone.
 
-    ``shuffle`` orders the chunks inside (None: as given).
+    ``shuffle`` orders the chunks inside (None: as given).  ``compression``: AUTO, OFF or MAX.
     """
     if len(chunks) > MAX_CHUNKS:
         raise ValueError(f"a pack holds at most {MAX_CHUNKS} chunks")
-    parts = _compressed(chunks)
+    parts = _compressed(chunks, compression)
     order = list(range(len(chunks)))
     if shuffle is not None:
         shuffle.shuffle(order)
@@ -174,9 +176,11 @@ def _exactly(plain: bytes, size: int) -> bytes:
 
 
 # -------------------------------------------------------------------------------------------------------- compression
-def _compressed(chunks: Sequence[Chunk]) -> list[Bytes]:
+def _compressed(chunks: Sequence[Chunk], compression: str) -> list[Bytes]:
     """Each chunk's bytes: its own ``plain`` object, or a zstd frame that is at least 5 % shorter."""
-    compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    if compression == OFF:
+        return [chunk.plain for chunk in chunks]
+    compressor = zstandard.ZstdCompressor(level=_LEVELS[compression])
     parts: list[Bytes] = []
     for chunk in chunks:
         plain, best = chunk.plain, chunk.plain

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from webraid.codec import Bytes
@@ -132,8 +132,41 @@ def rebuild(have: Mapping[int, Bytes], pack: Pack, index: int, pool: bytes, *, m
     size = sizes[index] if index < geometry.k else sizes[0]
     whole = coder(geometry).decode(known, [index], sizes[0])[index][:size]
     whole.extend(bytes(FOOTER))
-    stripe = _Stripe(pool, pack.id, pack.kind, geometry, pack.length)
-    shard = _finish(stripe, index, whole, md5)
-    if shard.sha256 != pack.shards[index]:
-        raise ShardCorrupt(f"shard {index} of pack {pack.id.hex()} was rebuilt but is not what was stored")
-    return shard
+    for form in _forms(geometry, index):
+        shard = _finish(_Stripe(pool, pack.id, pack.kind, form, pack.length), index, whole, md5)
+        if shard.sha256 == pack.shards[index]:
+            return shard
+    raise ShardCorrupt(f"shard {index} of pack {pack.id.hex()} was rebuilt but is not what was stored")
+
+
+def _forms(geometry: Geometry, index: int) -> Iterator[Geometry]:
+    """What the footer of a shard may say of its stripe: one that was made wider keeps the shards that it had."""
+    yield geometry
+    if geometry.code is Code.RS:
+        for n in range(max(geometry.k, index + 1), geometry.n):
+            yield replace(geometry, n=n)
+        if index < geometry.k:
+            yield Geometry(Code.NONE, geometry.k, geometry.k)
+
+
+def widen(have: Mapping[int, Bytes], pack: Pack, n: int, pool: bytes, *, md5: bool = True) -> list[Shard]:
+    """Shards pack.geometry.n ... n - 1 of the same stripe made wider, from any k payloads; the others stay as they are.
+
+    Each says in its footer that it is the last of its stripe, so that it is the same object however wide the stripe
+    becomes in the end.  For code none and rs only: the rows of the generator for more shards continue those for fewer.
+    Raises NotEnoughShards.
+    """
+    geometry = pack.geometry
+    if geometry.code not in (Code.NONE, Code.RS) or n < geometry.n:
+        raise ValueError(f"a stripe of {geometry} cannot be made {n} wide")
+    sizes = shard_sizes(pack.length, geometry.k)
+    known = {**{shard: b"" for shard, size in enumerate(sizes) if not size}, **have}
+    fresh = range(geometry.n, n)
+    made = coder(Geometry(Code.RS, geometry.k, n)).decode(known, fresh, sizes[0])
+    shards = []
+    for index in fresh:
+        whole = made[index]
+        whole.extend(bytes(FOOTER))
+        own = Geometry(Code.RS, geometry.k, index + 1)
+        shards.append(_finish(_Stripe(pool, pack.id, pack.kind, own, pack.length), index, whole, md5))
+    return shards

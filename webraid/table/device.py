@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,9 +33,10 @@ class _Card(msgspec.Struct):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Identity:
-    """Who this machine is in the pool."""
+    """Who this machine is in the pool.  ``root``: the newest that it knows, with all older ones: those that came after
+    it was enrolled follow from the log, where each is sealed for this machine's key."""
 
     pool: bytes
     owner: bytes
@@ -71,13 +71,8 @@ def save_identity(folder: Path, identity: Identity, env: Env) -> None:
     _sync(folder)
 
 
-def save_slots(folder: Path, slots: Mapping[str, bytes]) -> None:
-    """Keep the pool's key slots: until a disk has joined, they are nowhere else."""
-    write_private(folder / "slots.json", json.encode({name: blob.hex() for name, blob in slots.items()}).decode())
-
-
 def load_slots(folder: Path) -> dict[str, bytes]:
-    """What ``save_slots`` kept; {} on a machine that did not make the pool, or where the file is damaged."""
+    """Key slots that a machine kept which made its pool before the log named slots; {} anywhere else."""
     try:
         kept = json.decode((folder / "slots.json").read_bytes(), type=dict[str, str])
         return {name: bytes.fromhex(text) for name, text in kept.items()}

@@ -7,44 +7,49 @@ in that order is the current one, the other is its conflict version.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 import msgspec
 
 from webraid.codec.levels import parse_level
-from webraid.codec.sign import verify
-from webraid.errors import SignatureInvalid
 from webraid.table.records import (
     ACTIVE,
     ROLES,
+    SHARD_REF,
     Abort,
     AddDisk,
+    AddSlot,
     AnyOp,
     Body,
     Close,
     Commit,
     Condemn,
     Drilled,
+    Dropped,
+    DropSlot,
     Enroll,
     Evict,
     Forget,
     Genesis,
     Grant,
     Joined,
+    OwnersWord,
     Prepare,
+    Relevel,
     RemoveDisk,
     Retag,
+    Rotate,
     SetRole,
     Snapshot,
     Swept,
-    evict_message,
-    grant_message,
 )
+from webraid.table.rights import ALL_RIGHTS, APPEND, FORGET, SWEEP, Device, Owners, needed_right, owners_word, signed
 
-APPEND, FORGET, SWEEP = "append", "forget", "sweep"
-ALL_RIGHTS = (APPEND, FORGET, SWEEP)
+__all__ = [
+    "ALL_RIGHTS", "APPEND", "FORGET", "SWEEP", "Device", "DiskInfo", "Record", "Run", "Shot", "State", "fold",
+    "needed_right",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +69,6 @@ class Record:
         return (self.body.lamport, self.device, self.seq, self.digest)
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A machine that writes.  ``serial``: of the owner's latest word on its rights (0: its certificate's).
-    ``evicted``: it is no part of the pool any more."""
-
-    id: bytes
-    name: str
-    rights: tuple[str, ...]
-    public: bytes = b""
-    serial: int = 0
-    evicted: bool = False
-
-
 @dataclass(slots=True)
 class DiskInfo:
     """A disk as the signed log knows it."""
@@ -91,6 +83,7 @@ class DiskInfo:
     joined: bool = False
     removed: bool = False
     role: str = ACTIVE
+    deadline_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -148,14 +141,27 @@ class State:
     runs: dict[tuple[bytes, bytes], Run] = field(default_factory=dict)
     commits: list[tuple[Record, Commit]] = field(default_factory=list)  # oldest first
     shots: list[Shot] = field(default_factory=list)
-    condemned: dict[bytes, Record] = field(default_factory=dict)  # pack -> the first record that condemned it
+    former: list[Shot] = field(default_factory=list)  # snapshots that were forgotten, or replaced by whole ones
+    condemned: dict[bytes, Record] = field(default_factory=dict)  # pack -> the last record that condemned it
+    condemnations: list[tuple[Record, Condemn]] = field(default_factory=list)  # oldest first
     swept: set[bytes] = field(default_factory=set)
+    dropped: dict[bytes, dict[bytes, int]] = field(default_factory=dict)  # disk -> shard (SHARD_REF) that left it -> ms
     forgotten: set[bytes] = field(default_factory=set)  # runs whose snapshots are no longer kept
     drilled: list[tuple[Record, Drilled]] = field(default_factory=list)  # oldest first
+    ends: dict[bytes, int] = field(default_factory=dict)  # evicted device -> number of its last record
+    slots: dict[bytes, AddSlot] = field(default_factory=dict)  # the key slots that count
+    slots_known: bool = False  # else the pool is older than add-slot, and whatever slot a disk has counts
+    slots_dropped: set[bytes] = field(default_factory=set)
+    rotations: list[Rotate] = field(default_factory=list)
     heads: dict[bytes, int] = field(default_factory=dict)
     acked: dict[bytes, dict[bytes, int]] = field(default_factory=dict)  # disk -> device -> seq
     lamport: int = 0
     refused: list[tuple[Record, str]] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> int:
+        """Of the newest root."""
+        return max((op.epoch for op in self.rotations), default=0)
 
     def members(self) -> list[DiskInfo]:
         """Disks with a seat: joined or joining, not removed."""
@@ -177,6 +183,10 @@ class State:
         open_runs = [run for run in self.runs.values() if not run.settled]
         return set().union(*(run.creates | run.reuses for run in open_runs)) if open_runs else set()
 
+    def left(self, disk: bytes, pack: bytes, index: int) -> bool:
+        """Whether that shard has moved away from the disk: it never comes back to it, as names are used once."""
+        return pack + bytes((index,)) in self.dropped.get(disk, ())
+
     def live_commits(self) -> list[tuple[Record, Commit]]:
         """Commits of which something is left, oldest first.  A table pack of theirs may be in ``swept``."""
         return [
@@ -187,9 +197,21 @@ class State:
 
     def segments(self) -> list[bytes]:
         """Ids of the index segments that together are the index, oldest first."""
-        live = self.live_commits()
-        gone = {segment for _, commit in live for segment in commit.supersedes}
-        return [segment for _, commit in live for segment in commit.segments if segment not in gone]
+        return self.segments_of(lambda record, commit: True)
+
+    def segments_of(self, superseding: Callable[[Record, Commit], bool]) -> list[bytes]:
+        """The same, where only such commits take older segments out.  In the log's order, since two segments that say
+        the same have one id: what was superseded once may be written anew.  A commit all of whose table packs are swept
+        has no segment left, but what it superseded stays superseded."""
+        left = {record.digest for record, _ in self.live_commits()}
+        live: dict[bytes, None] = {}
+        for record, commit in self.commits:
+            if superseding(record, commit):
+                for segment in commit.supersedes:
+                    live.pop(segment, None)
+            if record.digest in left:
+                live.update(dict.fromkeys(commit.segments))
+        return list(live)
 
     def conflicts(self, shot: Shot) -> list[Shot]:
         """Snapshots of the same roots that were made without either machine knowing of the other."""
@@ -211,9 +233,10 @@ def fold(records: Iterable[Record], owner: bytes = b"") -> State:
     """
     state = State(trusted=owner)
     ordered = sorted(records, key=lambda item: item.order)
-    ends = _evicted(ordered, owner)
+    owners = owners_word(ordered, owner)
+    state.ends = dict(owners.ends)
     for record in ordered:
-        if record.seq > ends.get(record.device, record.seq):
+        if record.seq > state.ends.get(record.device, record.seq):
             state.refused.append((record, "the device was evicted"))
             continue
         state.lamport = max(state.lamport, record.body.lamport)
@@ -222,61 +245,28 @@ def fold(records: Iterable[Record], owner: bytes = b"") -> State:
             by_device = state.acked.setdefault(disk, {})
             by_device[record.device] = max(by_device.get(record.device, 0), seq)
         for op in record.body.ops:
-            _apply(state, record, op)
-    superfluous = {
-        (shot.device, run) for shot in state.shots if not shot.info.partial for run in shot.info.replaces
-    }  # fmt: skip
-    state.shots = [
-        shot
-        for shot in state.shots
-        if shot.id not in state.forgotten and not (shot.info.partial and (shot.device, shot.id) in superfluous)
-    ]
+            _apply(state, record, op, owners)
+    _settle_ended(state)
+    state.slots = {slot: op for slot, op in state.slots.items() if slot not in state.slots_dropped}
+    superfluous = {(shot.device, run) for shot in state.shots for run in shot.info.replaces}
+    every, state.shots = state.shots, []
+    for shot in every:
+        gone = shot.id in state.forgotten or (shot.info.partial and (shot.device, shot.id) in superfluous)
+        (state.former if gone else state.shots).append(shot)
     return state
 
 
-@lru_cache(maxsize=4096)
-def _signed(owner: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether the owner said so."""
-    try:
-        verify(owner, message, signature)
-    except SignatureInvalid:
-        return False
-    return True
+def _settle_ended(state: State) -> None:
+    """What an evicted device left open stays so for ever: its commits stand, its other runs never happen."""
+    for run in state.runs.values():
+        if run.device in state.ends and not run.settled:
+            run.closed, run.aborted = run.commit is not None, run.commit is None
 
 
-def _evicted(ordered: Iterable[Record], owner: bytes) -> dict[bytes, int]:
-    """Device -> number of the last record of it that counts; the smallest, should the owner have said it twice."""
-    ends = dict[bytes, int]()
-    for record in ordered:
-        for op in record.body.ops:
-            if isinstance(op, Evict) and op.seq >= 0 and _signed(owner, _message(op), op.signature):
-                ends[op.device] = min(op.seq, ends.get(op.device, op.seq))
-    return ends
-
-
-def _message(op: Grant | Evict) -> bytes:
-    if isinstance(op, Grant):
-        return grant_message(op.device, op.rights, op.serial)
-    return evict_message(op.device, op.seq)
-
-
-def needed_right(op: AnyOp) -> str:
-    """The right that a device must have for this operation; '' where the owner's signature decides."""
-    match op:
-        case RemoveDisk() | Condemn() | Swept() | SetRole():
-            return SWEEP
-        case Forget() | Retag():
-            return FORGET
-        case Genesis() | Enroll() | Grant() | Evict():
-            return ""
-        case _:
-            return APPEND
-
-
-def _apply(state: State, record: Record, op: AnyOp) -> None:
+def _apply(state: State, record: Record, op: AnyOp, owners: Owners) -> None:
     needed = needed_right(op)
     device = state.devices.get(record.device)
-    if needed and (device is None or needed not in device.rights):
+    if needed and (device is None or not device.may(needed, record.seq)):
         state.refused.append((record, f"the device has no right to {needed}"))
         return
     if isinstance(op, Genesis | Enroll) and record.seq != 1:  # only there was the certificate checked
@@ -287,12 +277,14 @@ def _apply(state: State, record: Record, op: AnyOp) -> None:
             if not state.owner:
                 state.name, state.level, state.owner = op.name, op.level, op.owner
         case Enroll() if record.seq == 1:  # the only one that was held to the owner's certificate
-            state.devices.setdefault(record.device, Device(record.device, op.name, op.rights, op.public))
+            state.devices.setdefault(record.device, owners.device(record.device, op))
         case AddDisk() | Joined() | RemoveDisk() | SetRole():
             _membership(state, op)
         case Condemn() | Swept() | Forget() | Retag() | Drilled():
             _kept(state, record, op)
-        case Grant() | Evict():
+        case Dropped() | Relevel():
+            _moved(state, record, op)
+        case Grant() | Evict() | AddSlot() | DropSlot() | Rotate():
             _owners(state, record, op)
         case Prepare() | Commit() | Close() | Abort():
             _run(state, record, op)
@@ -303,9 +295,12 @@ def _kept(state: State, record: Record, op: Condemn | Swept | Forget | Retag | D
     match op:
         case Condemn():
             for pack in op.packs:
-                state.condemned.setdefault(pack, record)
+                state.condemned[pack] = record
+            state.condemnations.append((record, op))
         case Swept():
             state.swept.update(op.packs)
+            for pack in op.packs:
+                state.condemned.setdefault(pack, record)
         case Forget():
             state.forgotten.update(op.snapshots)
         case Retag():
@@ -317,16 +312,34 @@ def _kept(state: State, record: Record, op: Condemn | Swept | Forget | Retag | D
             state.drilled.append((record, op))
 
 
-def _owners(state: State, record: Record, op: Grant | Evict) -> None:
-    """What only the owner may say; any device may carry the message."""
-    device = state.devices.get(op.device)
-    if not _signed(state.trusted, _message(op), op.signature):
+def _moved(state: State, record: Record, op: Dropped | Relevel) -> None:
+    """What lies elsewhere, or otherwise, than it did."""
+    if isinstance(op, Dropped):
+        gone = state.dropped.setdefault(op.disk, {})
+        for at in range(0, len(op.shards) - SHARD_REF + 1, SHARD_REF):
+            gone.setdefault(op.shards[at : at + SHARD_REF], record.time_ms)
+        return
+    state.shots = [
+        replace(shot, info=msgspec.structs.replace(shot.info, level=op.level)) if shot.id == op.snapshot else shot
+        for shot in state.shots
+    ]
+
+
+def _owners(state: State, record: Record, op: OwnersWord) -> None:
+    """What only the owner may say; any device may carry the message.  Rights and ends are known by now."""
+    if not signed(state.trusted, op):
         state.refused.append((record, "the owner has not signed it"))
-    elif device is not None and isinstance(op, Grant):
-        if op.serial > device.serial:
-            state.devices[device.id] = replace(device, rights=op.rights, serial=op.serial)
-    elif device is not None:
-        state.devices[device.id] = replace(device, evicted=True)
+        return
+    match op:
+        case Evict() if op.device in state.devices:
+            state.devices[op.device] = replace(state.devices[op.device], evicted=True)
+        case AddSlot():
+            state.slots_known = True
+            state.slots.setdefault(op.slot, op)
+        case DropSlot():
+            state.slots_dropped.update(op.slots)
+        case Rotate():
+            state.rotations.append(op)
 
 
 def _membership(state: State, op: AddDisk | Joined | RemoveDisk | SetRole) -> None:
@@ -335,14 +348,14 @@ def _membership(state: State, op: AddDisk | Joined | RemoveDisk | SetRole) -> No
         state.disks[op.disk] = DiskInfo(
             op.disk, op.name, op.kind, op.domain, op.identity, op.capacity, op.connection,
             joined=old.joined if old else False, removed=old.removed if old else False,
-            role=old.role if old else ACTIVE,
+            role=old.role if old else ACTIVE, deadline_ms=old.deadline_ms if old else 0,
         )  # fmt: skip
     elif op.disk in state.disks:
         info = state.disks[op.disk]
         if isinstance(op, Joined):
             info.joined = True
         elif isinstance(op, SetRole):
-            info.role = op.role if op.role in ROLES else ACTIVE
+            info.role, info.deadline_ms = op.role if op.role in ROLES else ACTIVE, op.deadline_ms
         else:
             info.removed = True
 

@@ -1,7 +1,8 @@
 """Index segments: which chunk lies in which pack, and where the shards of each pack are.  Pure bytes.
 
-A segment is columnar msgpack: small, quick to write and to read.  Segments are merged by union; a pack's homes only
-ever grow, because shards are immutable and their names are used once.
+A segment is columnar msgpack: small, quick to write and to read.  Segments are merged by union; a pack's homes and its
+width only ever grow, because shards are immutable and their names are used once.  What a home is no longer is said in
+the log (Dropped), for ever.
 """
 
 from __future__ import annotations
@@ -38,9 +39,11 @@ class Index:
 
 
 def merge_homes(one: Pack, other: Pack) -> Pack:
-    """``one`` with the homes of both; the other's locator wins for the same shard on the same disk."""
+    """``one`` with the homes of both; the other's locator wins for the same shard on the same disk.  Where one of them
+    knows the stripe with more shards it was made wider since."""
     homes = {(home.index, home.disk): home for home in (*one.homes, *other.homes)}
-    return Pack(one.id, one.kind, one.geometry, one.length, one.shards, tuple(homes[key] for key in sorted(homes)))
+    wide = other if other.geometry.n > one.geometry.n else one
+    return Pack(one.id, one.kind, wide.geometry, one.length, wide.shards, tuple(homes[key] for key in sorted(homes)))
 
 
 class _Packs(msgspec.Struct, array_like=True):

@@ -16,6 +16,10 @@ from webraid.errors import PoolError
 
 SCHEMA_VERSION = 1
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# a full or unwritable file system says nothing about the file: it must not be thrown away for that
+_OUTSIDE = (
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR,
+)  # fmt: skip
 _SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE records(device BLOB, seq INT, digest BLOB, blob BLOB, PRIMARY KEY(device, seq, digest)) WITHOUT ROWID;
@@ -62,7 +66,10 @@ class Database:
             self._discard_journals()
         try:
             self.connection = self._open()
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", 0)
+            if code & 0xFF in _OUTSIDE and code != sqlite3.SQLITE_IOERR_SHORT_READ:
+                raise self._failed(error) from error
             self._move_aside()
             self.connection = self._open()
 
@@ -214,3 +221,10 @@ class Local:
                     for f in files
                 ],
             )
+
+    def every_seen(self) -> Iterator[Seen]:
+        """All files noted, in the order of their paths; a few at a time, as there may be millions."""
+        after = b""
+        while rows := self.db.rows("SELECT * FROM seen WHERE path>? ORDER BY path LIMIT 2000", (after,)):
+            yield from (Seen(*row) for row in rows)
+            after = rows[-1][0]

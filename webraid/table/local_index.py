@@ -12,6 +12,8 @@ from webraid.table.index import Index
 from webraid.table.local import Database
 
 _PACK = "packs.id, packs.kind, code, k, n, rotates, length, shards"
+# A stripe that was made wider has more shards than before; what is known of it never becomes narrower again.
+_WIDER = "".join(f", {column}=iif(excluded.n>n, excluded.{column}, {column})" for column in ("code", "shards", "n"))
 _ASK = 500  # ids a query
 TABLE_SEGMENT = b"table"  # the segment of table packs: commits name them themselves
 
@@ -42,7 +44,8 @@ class LocalIndex:
             for pack in index.packs.values():
                 g = pack.geometry
                 tx.execute(
-                    "INSERT INTO packs VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET run=min(run, excluded.run)",
+                    "INSERT INTO packs VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET run=min(run, excluded.run)"
+                    + _WIDER,
                     (
                         pack.id, pack.kind.value, g.code.value, g.k, g.n, g.rotates, pack.length,
                         msgspec.msgpack.encode(list(pack.shards)), run,
@@ -86,6 +89,22 @@ class LocalIndex:
         with self.db.transaction() as tx:
             for table, column in (("packs", "id"), ("homes", "pack"), ("chunks", "pack"), ("bad", "pack")):
                 tx.execute(f"DELETE FROM {table} WHERE {column}=?", (pack,))  # noqa: S608 - fixed names
+
+    def widen(self, pack: Pack) -> None:
+        """A known pack's stripe has more shards from now on."""
+        g = pack.geometry
+        with self.db.transaction() as tx:
+            tx.execute(
+                "UPDATE packs SET code=?, n=?, shards=? WHERE id=? AND n<?",
+                (g.code.value, g.n, msgspec.msgpack.encode(list(pack.shards)), pack.id, g.n),
+            )
+
+    def drop_homes(self, disk: bytes, shards: Iterable[bytes]) -> None:
+        """These shards (pack id, then a byte of index) lie on that disk no more, whatever segments say."""
+        rows = [(ref[:-1], ref[-1], disk) for ref in shards]
+        with self.db.transaction() as tx:
+            tx.executemany("DELETE FROM homes WHERE pack=? AND idx=? AND disk=?", rows)
+            tx.executemany("DELETE FROM bad WHERE pack=? AND idx=? AND disk=?", rows)
 
     # -- asking ------------------------------------------------------------------------------------------------------
     def find(self, ids: Sequence[bytes]) -> dict[bytes, list[tuple[bytes, Place]]]:
@@ -152,6 +171,22 @@ class LocalIndex:
                 if pack is not None:
                     index.add(pack, self.places(pack_id))
         return index
+
+    def has_all_of(self, segment: bytes, gone: Collection[bytes]) -> bool:
+        """Whether the segment is loaded and every pack that it names is known here, but for those that are ``gone``.
+        Only then may another one take its place."""
+        rows = self.db.rows(
+            "SELECT members.pack, packs.id FROM members LEFT JOIN packs ON packs.id=members.pack WHERE segment=?",
+            (segment,),
+        )
+        return bool(rows) and all(known is not None or pack in gone or not pack for pack, known in rows)
+
+    def unload(self, pack: bytes) -> None:
+        """Forget a pack that no live segment names, and which segments did: should one of them be live again, it is
+        read anew."""
+        with self.db.transaction() as tx:
+            tx.execute("DELETE FROM members WHERE segment IN (SELECT segment FROM members WHERE pack=?)", (pack,))
+            self.drop(pack)
 
     def known_of(self, ids: Collection[bytes]) -> list[bytes]:
         """Those of ``ids`` that are packs known here."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from webraid.codec.pack import ChunkKind, Place
@@ -103,10 +105,12 @@ def chunk_at(place: Place, pack: int) -> ChunkAt:
 
 
 class RootDir(Struct, frozen=True, kw_only=True):
-    """One PATH of a put: stored under ``name``; ``origin`` is where it was, absolute."""
+    """One PATH of a put: stored under ``name``; ``origin`` is where it was, absolute.  ``listed``: of what lies there
+    only what a list named was stored."""
 
     name: bytes
     origin: bytes
+    listed: bool = False
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -153,9 +157,12 @@ class Abort(Op, frozen=True, kw_only=True, tag="abort"):
 
 
 class Condemn(Op, frozen=True, kw_only=True, tag="condemn"):
-    """These packs will be deleted: nobody may use them anew."""
+    """These packs will be deleted: nobody may use them anew.  ``size``: bytes of their shards that hold what is nowhere
+    else.  ``agreed``: the owner was asked, so that neither the brake nor the retention lock holds them up."""
 
     packs: tuple[bytes, ...]
+    size: int = 0
+    agreed: bool = False
 
 
 class Swept(Op, frozen=True, kw_only=True, tag="swept"):
@@ -178,10 +185,30 @@ class Retag(Op, frozen=True, kw_only=True, tag="retag"):
 
 
 class SetRole(Op, frozen=True, kw_only=True, tag="set-role"):
-    """What a disk is for: one of ROLES.  Only an active one gets new shards of data; all hold the table."""
+    """What a disk is for: one of ROLES.  Only an active one gets new shards of data; all hold the table.
+    ``deadline_ms``: when a draining one must be empty, milliseconds since 1970; 0: there is no hurry."""
 
     disk: bytes
     role: str
+    deadline_ms: int = 0
+
+
+SHARD_REF = 17  # bytes that name a shard in Dropped: the pack's id, then the shard's index
+
+
+class Dropped(Op, frozen=True, kw_only=True, tag="dropped"):
+    """These shards lie on other disks as well: on this one they do not count any more, and will be deleted there.
+    Their names never return to it.  ``shards``: SHARD_REF bytes each."""
+
+    disk: bytes
+    shards: bytes
+
+
+class Relevel(Op, frozen=True, kw_only=True, tag="relevel"):
+    """What the snapshot needs lies at this level from now on.  The last one counts."""
+
+    snapshot: bytes
+    level: str
 
 
 class Drilled(Op, frozen=True, kw_only=True, tag="drilled"):
@@ -193,12 +220,14 @@ class Drilled(Op, frozen=True, kw_only=True, tag="drilled"):
 
 
 class Grant(Op, frozen=True, kw_only=True, tag="grant"):
-    """The owner gives a device these rights and no others (see ``grant_message``).  The highest ``serial`` counts."""
+    """The owner gives a device these rights and no others, for its records numbered above ``after`` (see
+    ``grant_message``).  The highest ``serial`` counts.  ``after`` -1: announced, and not yet decided from where on."""
 
     device: bytes
     rights: tuple[str, ...]
     serial: int
     signature: bytes
+    after: int = 0
 
 
 class Evict(Op, frozen=True, kw_only=True, tag="evict"):
@@ -210,11 +239,40 @@ class Evict(Op, frozen=True, kw_only=True, tag="evict"):
     signature: bytes
 
 
+class AddSlot(Op, frozen=True, kw_only=True, tag="add-slot"):
+    """The owner makes a key slot part of the pool (see ``slot_message``).  ``sealed``: the slot itself, so that
+    everybody can put it where it is missing; ``label``: for people; ``time_ms``: milliseconds since 1970."""
+
+    slot: bytes
+    sealed: bytes
+    signature: bytes
+    label: str = ""
+    time_ms: int = 0
+
+
+class DropSlot(Op, frozen=True, kw_only=True, tag="drop-slot"):
+    """The owner takes key slots out for good (see ``drop_message``).  Their ids never return."""
+
+    slots: tuple[bytes, ...]
+    signature: bytes
+
+
+class Rotate(Op, frozen=True, kw_only=True, tag="rotate"):
+    """The owner begins a new epoch (see ``rotate_message``).  ``check``: tells its root from others; ``boxes``: device
+    -> that root, sealed for the device's key."""
+
+    epoch: int
+    check: bytes
+    boxes: dict[bytes, bytes]
+    signature: bytes
+
+
 ACTIVE, DRAINING, SPARE = "active", "draining", "spare"
 ROLES = (ACTIVE, DRAINING, SPARE)
 AnyOp = (
     Genesis | Enroll | AddDisk | Joined | RemoveDisk | Prepare | Commit | Close | Abort | Condemn
-    | Swept | Forget | Retag | SetRole | Drilled | Grant | Evict
+    | Swept | Forget | Retag | SetRole | Drilled | Grant | Evict | Dropped | Relevel | AddSlot
+    | DropSlot | Rotate
 )  # fmt: skip
 
 
@@ -251,11 +309,45 @@ def certificate(pool: bytes, public: bytes, name: str, rights: tuple[str, ...]) 
     return b"WRCERT\0\1" + msgspec.msgpack.encode([pool, public, name, list(rights)])
 
 
-def grant_message(device: bytes, rights: tuple[str, ...], serial: int) -> bytes:
+def grant_message(device: bytes, rights: tuple[str, ...], serial: int, after: int) -> bytes:
     """The bytes that the owner signs to give a device rights.  The owner's key is this pool's alone."""
-    return b"WRGRANT\0\1" + msgspec.msgpack.encode([device, list(rights), serial])
+    return b"WRGRANT\0\1" + msgspec.msgpack.encode([device, list(rights), serial, after])
 
 
 def evict_message(device: bytes, seq: int) -> bytes:
     """The bytes that the owner signs to evict a device."""
     return b"WREVICT\0\1" + msgspec.msgpack.encode([device, seq])
+
+
+def slot_message(slot: bytes, sealed: bytes, label: str, time_ms: int) -> bytes:
+    """The bytes that the owner signs to make a key slot part of the pool."""
+    return b"WRSLOTIN\0\1" + msgspec.msgpack.encode([slot, sealed, label, time_ms])
+
+
+def drop_message(slots: tuple[bytes, ...]) -> bytes:
+    """The bytes that the owner signs to take key slots out."""
+    return b"WRSLOTEX\0\1" + msgspec.msgpack.encode(list(slots))
+
+
+def rotate_message(epoch: int, check: bytes, boxes: Mapping[bytes, bytes]) -> bytes:
+    """The bytes that the owner signs to begin an epoch; the boxes in the order of their devices' ids."""
+    in_order = [[device, boxes[device]] for device in sorted(boxes)]
+    return b"WRROTATE\0\1" + msgspec.msgpack.encode([epoch, check, in_order])
+
+
+OwnersWord = Grant | Evict | AddSlot | DropSlot | Rotate
+
+
+def owners_message(op: OwnersWord) -> bytes:
+    """The bytes that the owner signs for any of his operations."""
+    match op:
+        case Grant():
+            return grant_message(op.device, op.rights, op.serial, op.after)
+        case Evict():
+            return evict_message(op.device, op.seq)
+        case AddSlot():
+            return slot_message(op.slot, op.sealed, op.label, op.time_ms)
+        case DropSlot():
+            return drop_message(op.slots)
+        case Rotate():
+            return rotate_message(op.epoch, op.check, op.boxes)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from webraid.backend.base import Backend, Digest
 from webraid.backend.disk import Disk
-from webraid.codec.records import parse_name
+from webraid.codec.records import parse_name, peek
 from webraid.env import Env
 from webraid.errors import BackendError, IntegrityError, ObjectNotFound, SealBroken
 from webraid.table.gather import gather
@@ -127,6 +127,7 @@ class Fetcher:
         self.blobs: dict[str, bytes] = {}
         self.unread: dict[str, BackendError] = {}  # records that somebody lists and nobody delivered
         self._lies: Counter[bytes] = Counter()
+        self._later: dict[str, tuple[bytes, bytes]] = {}  # records of an epoch whose root is not known (yet)
 
     def fetch(self, wanted: Mapping[str, Iterable[bytes]], book: LogBook) -> None:
         """Add every record of ``wanted`` (name -> disks that should have it) that somebody serves whole to ``book``."""
@@ -136,6 +137,21 @@ class Fetcher:
             names = sorted(part)
             for start in range(0, len(names), AT_ONCE):
                 self._fetch({name: list(part[name]) for name in names[start : start + AT_ONCE]}, book)
+        self._look_again(book)
+
+    def _look_again(self, book: LogBook) -> None:
+        """Records may have brought the root that others wait for.  Whose root never came are passed over; of an epoch
+        that nobody began they are made up."""
+        opened = True
+        while opened:
+            waiting, self._later = self._later, {}
+            for name in sorted(waiting, key=lambda name: parse_name(name)[:2]):
+                self._accept(name, *waiting[name], book)
+            opened = any(name in book.names for name in waiting)
+        for disk, blob in self._later.values():
+            if peek(blob).epoch not in self._verifier.announced:
+                self.liars[disk] = "a log record is of an epoch that never began"
+        self._later = {}
 
     def _fetch(self, turns: dict[str, list[bytes]], book: LogBook) -> None:
         while turns:
@@ -155,6 +171,9 @@ class Fetcher:
                     turns.pop(name, None)
 
     def _accept(self, name: str, disk: bytes, blob: bytes, book: LogBook) -> bool:
+        if self._verifier.lacks_root(blob, name):
+            self._later[name] = (disk, blob)
+            return True
         if not self._verifier.knows(name):
             return False  # nobody serves the certificate of that device: says nothing about this disk
         try:

@@ -12,9 +12,19 @@ from dataclasses import dataclass, field
 import msgspec
 
 from webraid.backend.disk import Disk
+from webraid.codec.keys import Root, join_roots
 from webraid.codec.records import Header, parse_name, record_name, seal_record
 from webraid.env import Env
-from webraid.errors import BackendError, Forked, IntegrityError, ObjectNotFound, QuorumLost, RightMissing
+from webraid.errors import (
+    BackendError,
+    Evicted,
+    Forked,
+    IntegrityError,
+    KeysChanged,
+    ObjectNotFound,
+    QuorumLost,
+    RightMissing,
+)
 from webraid.table.device import Identity, OwnLog
 from webraid.table.fold import APPEND, FORGET, SWEEP, DiskInfo, Record, State, fold, needed_right
 from webraid.table.gather import gather
@@ -76,21 +86,40 @@ class Table:
     def _load(self) -> None:
         known = {record_name(device, seq, digest): bytes(blob) for device, seq, digest, blob in self.local.records()}
         own = self.own.records()
-        for name, blob in {**known, **own}.items():
-            try:
-                self.book.add(self._verifier.open(blob, name))
-            except IntegrityError:  # rot in a cache: the disks have it whole
-                continue
+        self._admit(known, before=True)
+        self._admit({name: blob for name, blob in own.items() if name not in self.book.names})
         lost = [self.book.names[name] for name in own if name in self.book.names and name not in known]
         if lost:  # the cache was deleted, or we stopped between the two
             self._keep((record, own[record_name(record.device, record.seq, record.digest)]) for record in lost)
         self._refold()
+
+    def _admit(self, left: Mapping[str, bytes], *, before: bool = False) -> None:
+        """Take in the records that can be verified; those of new epochs after the ones that begin these."""
+        while left:
+            waiting = {name: blob for name, blob in left.items() if self._verifier.lacks_root(blob, name)}
+            for name in sorted(left.keys() - waiting.keys(), key=lambda name: parse_name(name)[1]):
+                try:
+                    self.book.add(self._verifier.open(left[name], name, before=before))
+                except IntegrityError:  # rot in a cache: the disks have it whole
+                    continue
+            left = waiting if len(waiting) < len(left) else {}
+
+    def take_in(self, blobs: Mapping[str, bytes]) -> int:
+        """Records by name that come from no disk, believed as far as they verify; returns how many were new."""
+        fresh = {name: blob for name, blob in blobs.items() if name not in self.book.names}
+        self._admit(fresh)
+        new = [name for name in fresh if name in self.book.names]
+        self._keep((self.book.names[name], fresh[name]) for name in new)
+        self._refold()
+        self.meet_members()
+        return len(new)
 
     def _keep(self, records: Iterable[tuple[Record, bytes]]) -> None:
         self.local.add_records((record.device, record.seq, record.digest, blob) for record, blob in records)
 
     def _refold(self) -> None:
         self.state = fold(self.book.records(), self.identity.owner)
+        self.identity.root = self._verifier.root
 
     def meet_members(self) -> None:
         """Connect member disks that are not connected yet."""
@@ -266,6 +295,7 @@ class Table:
         self.own.append(name, blob)
         self._keep([(record, blob)])
         self.book.add(record)
+        self._verifier.learn(ops)
         self._refold()
         memberships = [self.membership()]
         if any(isinstance(op, AddDisk) for op in ops):
@@ -276,10 +306,22 @@ class Table:
 
     def require_right(self, right: str) -> None:
         """Raise RightMissing unless this device may do that ('': whoever has the owner's word may).  Others would not
-        heed the record."""
+        heed the record.  Raises Evicted and KeysChanged whatever the right."""
         me = self.state.devices.get(self.identity.key.id)
-        if right and me is not None and (me.evicted or right not in me.rights):
-            raise RightMissing(f"this machine ({me.name}) has no right to {_RIGHTS.get(right, right)}")
+        if me is not None and me.evicted:
+            raise Evicted(f"this machine ({me.name}) was removed from the pool: it can no longer change it")
+        if self.state.epoch > self.identity.root.epoch:
+            raise KeysChanged("the pool's keys were changed, and this machine was not given the new ones")
+        if right and me is not None and right not in me.rights:
+            raise RightMissing(
+                f"this machine ({me.name}) has no right to {_RIGHTS.get(right, right)}",
+                hint=f"Run it on a machine that has, or give this one the right: webraid device rights {me.name} ...",
+            )
+
+    def take_root(self, root: Root, *, only: bool = False) -> None:
+        """A key slot has brought newer or other roots than this machine knew.  ``only``: forget all others."""
+        self._verifier.root = root if only else join_roots(self._verifier.root, root)
+        self.identity.root = self._verifier.root
 
     def _refuse_fork(self) -> None:
         me = self.identity.key.id
@@ -324,6 +366,7 @@ class Table:
             before = self.membership()
             self.open()
             self.require_quorum()
+            self.require_right(APPEND)  # announced to be evicted: what was just written may be cut off
             now = self.membership()
             if (now.joined, now.joining) == (before.joined, before.joining):
                 return acks

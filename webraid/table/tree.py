@@ -7,12 +7,12 @@ all other pages keep their id and are not stored again.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from webraid.entry import Entry, EntryType, sort_key
+from webraid.entry import CHUNK_ID, Entry, EntryType, sort_key
 from webraid.errors import SealBroken
 
 PAGE_MIN = 64 << 10  # estimated bytes before a leaf may be cut
@@ -109,6 +109,15 @@ class TreeBuilder:
         top = self._levels[level][0]
         return Root(top.id, top.entries, top.size)
 
+    def so_far(self, *more: Entry) -> Root:
+        """The root of a tree of what was added up to now, and of ``more`` behind it; the building goes on as before."""
+        other = TreeBuilder(self._store)
+        other._entries, other._estimate, other._last = list(self._entries), self._estimate, self._last
+        other._levels = [list(children) for children in self._levels]
+        for entry in more:
+            other.add(entry)
+        return other.finish()
+
     def _leaf(self) -> None:
         entries, self._entries, self._estimate = self._entries, [], 0
         page = self._store(_encode_leaf(entries))
@@ -178,7 +187,7 @@ def _decode(data: bytes) -> _Leaf | _Inner:
         raise SealBroken(f"a tree page does not follow the format: {error}") from error
 
 
-def _entries(leaf: _Leaf) -> Iterator[Entry]:
+def _entries(leaf: _Leaf, rows: Container[int] | None = None) -> Iterator[Entry]:
     columns = zip(
         leaf.paths, leaf.types, leaf.modes, leaf.uids, leaf.gids, leaf.users, leaf.groups, leaf.mtimes, leaf.ctimes,
         leaf.atimes, leaf.sizes, leaf.inodes, leaf.devices, leaf.nlinks, leaf.chunks, strict=True,
@@ -187,6 +196,8 @@ def _entries(leaf: _Leaf) -> Iterator[Entry]:
     for i, (path, kind, mode, uid, gid, user, group, mtime, ctime, atime, size, inode, dev, nlink, ids) in enumerate(
         columns
     ):
+        if rows is not None and i not in rows:
+            continue
         more = extras.get(i, _NOTHING)
         yield Entry(
             path=path, type=_TYPES[kind], mode=mode, uid=uid, gid=gid, user=names[user], group=names[group],
@@ -194,6 +205,20 @@ def _entries(leaf: _Leaf) -> Iterator[Entry]:
             device_id=dev, nlink=nlink, hardlink=more.hardlink, rdev_major=more.rdev[0], rdev_minor=more.rdev[1],
             xattrs=more.xattrs, sparse=more.sparse, chunks=ids,
         )  # fmt: skip
+
+
+def open_page(plain: bytes) -> tuple[list[Entry], list[bytes]]:
+    """What a page holds: a leaf's entries, or the ids of the pages below an inner one.  All leaves lie equally deep.
+
+    Raises SealBroken when it is no page.
+    """
+    node = _decode(plain)
+    if isinstance(node, _Inner):
+        return [], [child.id for child in node.children]
+    try:
+        return list(_entries(node)), []
+    except (ValueError, KeyError, IndexError) as error:
+        raise SealBroken(f"a tree page does not follow the format: {error}") from error
 
 
 def walk(root: bytes, fetch: Fetch, *, under: Sequence[bytes] = ()) -> Iterator[Entry]:
@@ -235,3 +260,114 @@ def _wanted(children: Sequence[_Child], ranges: Sequence[tuple[bytes, bytes]]) -
         for child, first, end in zip(children, firsts, ends, strict=True)
         if any(first < high and (end is None or low < end) for low, high in ranges)
     ]
+
+
+def children(root: bytes, fetch: Fetch, folder: bytes = b"") -> Iterator[Entry]:
+    """What lies directly in a folder (b'': the top), in order; nothing where there is no such folder.
+
+    Pages that lie wholly below one of the things in it are not fetched.  A folder that has no entry of its own is made
+    up.  Raises SealBroken when a page is not one.
+    """
+    inside = folder + b"/" if folder else b""
+    last = b""
+    for first, leaf in _around([_Page(b"", None, root)], fetch, sort_key(inside)):
+        rows: dict[int, Entry | None] = {}
+        for i, path in enumerate(leaf.paths if leaf else (first,)):
+            if path.startswith(inside) and len(path) > len(inside):
+                name = path[: path.find(b"/", len(inside))] if b"/" in path[len(inside) :] else path
+                if name != last:
+                    made_up = leaf is None or name != path
+                    rows[i] = Entry(path=name, type=EntryType.DIR, mode=0o755) if made_up else None
+                    last = name
+        yield from _rows(leaf, rows)
+
+
+def _rows(leaf: _Leaf | None, rows: Mapping[int, Entry | None]) -> Iterator[Entry]:
+    try:
+        told = _entries(leaf, {i for i, made_up in rows.items() if made_up is None}) if leaf else iter(())
+        for made_up in rows.values():
+            yield made_up or next(told)
+    except (ValueError, KeyError, IndexError) as error:
+        raise SealBroken(f"a tree page does not follow the format: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page and the span of paths in it: from ``first`` on, up to but without ``end`` (None: up to its parent's)."""
+
+    first: bytes
+    end: bytes | None
+    id: bytes
+
+    def below_one(self, inside: bytes) -> bool:
+        """Whether everything in it lies below one and the same thing in a folder.  ``inside``: the folder's sort key
+        with what separates it from a name."""
+        if self.end is None:
+            return False
+        first = sort_key(self.first)
+        cut = first.find(b"\0", len(inside)) + 1
+        return cut > 0 and first.startswith(inside) and sort_key(self.end).startswith(first[:cut])
+
+    def reaches(self, inside: bytes) -> bool:
+        """Whether something in a folder may be in it."""
+        begins_before = not inside or sort_key(self.first) < inside[:-1] + b"\1"
+        return begins_before and (self.end is None or sort_key(self.end) > inside)
+
+
+def _around(pages: Sequence[_Page], fetch: Fetch, inside: bytes) -> Iterator[tuple[bytes, _Leaf | None]]:
+    """(first path, leaf) of the pages that tell what lies in a folder; None for one that lies below a single child."""
+    near = [page for page in pages if page.reaches(inside)]
+    for start in range(0, len(near), BATCH):
+        batch = near[start : start + BATCH]
+        found = fetch([page.id for page in batch if not page.below_one(inside)])
+        for page in batch:
+            node = None if page.below_one(inside) else _decode(found[page.id])
+            if node is None or isinstance(node, _Leaf):
+                yield page.first, node
+            else:
+                ends = [*(child.first for child in node.children[1:]), page.end]
+                below = [_Page(child.first, end, child.id) for child, end in zip(node.children, ends, strict=True)]
+                yield from _around(below, fetch, inside)
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """A page without its entries' details.  ``children``: ids of the pages below it (none: it is a leaf);
+    ``files``: (path, ids of the content's chunks end to end) of a leaf's files."""
+
+    children: tuple[bytes, ...] = ()
+    files: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def view_page(data: bytes) -> PageView:
+    """What a page holds and leads to.  Raises SealBroken when it is not one."""
+    node = _decode(data)
+    if isinstance(node, _Inner):
+        return PageView(tuple(child.id for child in node.children))
+    try:
+        rows = zip(node.paths, node.types, node.chunks, strict=True)
+        files = tuple((path, ids) for path, kind, ids in rows if kind == EntryType.FILE.value or ids)
+        if any(len(ids) % CHUNK_ID for _, ids in files):
+            raise ValueError("half a chunk's id")
+        return PageView((), files)
+    except ValueError as error:
+        raise SealBroken(f"a tree page does not follow the format: {error}") from error
+
+
+def some_leaf(root: bytes, fetch: Fetch, pick: Callable[[int], int]) -> list[Entry]:
+    """The entries of one leaf, chosen by chance: every entry of the tree is as likely to be among them, whatever page
+    it lies in.  ``pick(n)``: a number from 0 to n - 1.  Raises SealBroken when a page is not one."""
+    page = root
+    while True:
+        node = _decode(fetch([page])[page])
+        if isinstance(node, _Leaf):
+            try:
+                return list(_entries(node))
+            except (ValueError, KeyError, IndexError) as error:
+                raise SealBroken(f"a tree page does not follow the format: {error}") from error
+        number = pick(max(1, sum(child.entries for child in node.children)))
+        for child in node.children:
+            page = child.id
+            number -= child.entries
+            if number < 0:
+                break

@@ -15,6 +15,7 @@ import blake3
 import pytest
 import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
@@ -95,6 +96,30 @@ def test_slots(kind: str) -> None:
     plain = unseal(ikm, slot[16:48], slot[:16] + pool, slot[48:164])
     assert (number(plain[:4]), plain[4:36]) == (case["epoch"], case["root"])
     assert plain[36:] == (case["device"] if slot[8] == 3 else case["owner"])
+
+
+def test_slots_with_older_roots_and_boxes() -> None:
+    file = vectors("epochs")
+    pool, slot = file["pool"], file["slot"]["blob"]
+    count = (len(slot) - 168) // 36
+    assert (len(slot), count) == (168 + 36 * count, 2)
+    assert number(slot[-4:]) == zlib.crc32(slot[:-4] + pool)
+    plain = unseal(file["slot"]["code"].replace("-", "").encode(), slot[16:48], slot[:16] + pool, slot[48:-4])
+    roots = [(number(plain[:4]), plain[4:36])]
+    roots += [(number(plain[at : at + 4]), plain[at + 4 : at + 36]) for at in range(68, len(plain), 36)]
+    assert roots == [(root["epoch"], root["secret"]) for root in file["slot"]["roots"]]
+    assert hkdf(roots[0][1], b"", b"webraid/1/root/check", 32)[:16] == file["slot"]["check"]
+    box, p = file["box"]["blob"], 2**255 - 19
+    scalar = X25519PrivateKey.from_private_bytes(hashlib.sha512(file["box"]["device"]).digest()[:32])
+    y = int.from_bytes(file["box"]["public"], "little") & (1 << 255) - 1
+    mapped = ((1 + y) * pow(1 - y, -1, p) % p).to_bytes(32, "little")
+    assert scalar.public_key().public_bytes_raw() == mapped
+    shared = scalar.exchange(X25519PublicKey.from_public_bytes(box[:32]))
+    context = b"WRBOX\0\0\1" + pool + box[:32] + file["box"]["public"]
+    keys = hkdf(shared, b"", context, 64)
+    assert (len(box), box[32:64]) == (116, keys[32:])
+    inside = ChaCha20Poly1305(keys[:32]).decrypt(bytes(12), box[64:], context)
+    assert (number(inside[:4]), inside[4:]) == roots[0]
 
 
 def test_envelopes() -> None:
@@ -194,7 +219,7 @@ def test_every_byte_table_of_the_specification_has_neither_gap_nor_overlap() -> 
                     break  # of a length that the table names: what follows is told by formula
                 at += int(size)
             sizes.append(at)
-    assert sizes == [168, 68, 80, 12, 34, 88, 128]
+    assert sizes == [116, 80, 68, 80, 12, 34, 88, 128]
 
 
 def test_the_matrices_printed_in_the_specification_are_the_vectors() -> None:

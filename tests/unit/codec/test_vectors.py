@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from webraid import errors
+from webraid.codec.boxes import open_box, seal_box
 from webraid.codec.chunker import chunk_id
 from webraid.codec.keys import (
     DeviceKey,
@@ -28,6 +29,7 @@ from webraid.codec.keys import (
     new_passphrase,
     new_recovery_code,
     new_root,
+    next_root,
     normal_code,
     open_device,
     open_slot,
@@ -106,6 +108,25 @@ def make_slots() -> Json:
             {"why": "2 GiB and 1 KiB of memory asked for", "blob": dear.hex(), "error": "SealBroken"},
             *damaged(word, "SealBroken", 0, 7, 8, 9, 10, 12, 16, 48, 80, 150, 164),
         ],
+    }
+
+
+def make_epochs() -> Json:
+    """A slot that holds three roots, and a box with the newest one."""
+    env, keys = seeded(8), make_keys()
+    owner, device = Owner(**keys["owner"]), DeviceKey(**keys["device"])
+    root = next_root(next_root(Root(keys["root"]["secret"]), env), env)
+    slot = seal_recovery_slot(POOL, keys["recovery_code"], root, owner, env)
+    box = seal_box(POOL, device.public, root, env)
+    roots = [{"epoch": each.epoch, "secret": each.secret} for each in root.every()]
+    slots = [{**case, "what": "slot"} for case in damaged(slot, "SealBroken", 0, 8, 16, 48, 80, 150, 200)]
+    boxes = [{**case, "what": "box"} for case in damaged(box, "SealBroken", 0, 31, 32, 64, 115)]
+    low = {"why": "a point of low order", "blob": (bytes(32) + box[32:]).hex(), "error": "SealBroken", "what": "box"}
+    return {
+        "pool": POOL,
+        "slot": {"code": keys["recovery_code"], "blob": slot, "roots": roots, "check": root.check},
+        "box": {"device": device.private, "public": device.public, "blob": box},
+        "must_fail": [*slots, *boxes, low],
     }
 
 
@@ -218,6 +239,7 @@ def make_record() -> Json:
 MAKERS: dict[str, Callable[[], Json]] = {
     "keys": make_keys,
     "slots": make_slots,
+    "epochs": make_epochs,
     "envelope": make_seal,
     "pack": make_pack,
     "pack-compressed": make_compressed,
@@ -294,6 +316,22 @@ def test_frozen_slots_open() -> None:
     assert (device.root.secret.hex(), device.device.private.hex()) == (case["root"], case["device"])
     text = vector["passphrase"]["text"]
     must_fail(vector["must_fail"], lambda case: open_slot(unhex(case["blob"]), pool, case.get("text", text)))
+
+
+def test_frozen_epochs_open() -> None:
+    vector = frozen("epochs")
+    pool, code = unhex(vector["pool"]), vector["slot"]["code"]
+    root = open_slot(unhex(vector["slot"]["blob"]), pool, code).root
+    assert [{"epoch": each.epoch, "secret": each.secret.hex()} for each in root.every()] == vector["slot"]["roots"]
+    assert (root.check.hex(), root.id) == (vector["slot"]["check"], root.older[-1].id)
+    device = DeviceKey(b"", unhex(vector["box"]["device"]), unhex(vector["box"]["public"]))
+    assert open_box(unhex(vector["box"]["blob"]), pool, device) == Root(root.secret, root.epoch)
+
+    def read(case: Json) -> object:
+        blob = unhex(case["blob"])
+        return open_slot(blob, pool, code) if case["what"] == "slot" else open_box(blob, pool, device)
+
+    must_fail(vector["must_fail"], read)
 
 
 def test_frozen_envelopes_open() -> None:

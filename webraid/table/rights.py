@@ -1,0 +1,122 @@
+"""Who may say what: devices, their rights, and the owner's word on both.  No I/O.
+
+Grants and evictions are looked at before anything is applied, and hold by a device's own record numbers: so no device
+can date a record back to before one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from webraid.codec.sign import verify
+from webraid.errors import SignatureInvalid
+from webraid.table.records import (
+    AddDisk,
+    AddSlot,
+    AnyOp,
+    Condemn,
+    Dropped,
+    DropSlot,
+    Enroll,
+    Evict,
+    Forget,
+    Genesis,
+    Grant,
+    Joined,
+    OwnersWord,
+    Relevel,
+    RemoveDisk,
+    Retag,
+    Rotate,
+    SetRole,
+    Swept,
+    owners_message,
+)
+
+if TYPE_CHECKING:
+    from webraid.table.fold import Record
+
+APPEND, FORGET, SWEEP = "append", "forget", "sweep"
+ALL_RIGHTS = (APPEND, FORGET, SWEEP)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A machine that writes.  ``rights``: of its next record; ``serial``: of the owner's latest word on them (0: its
+    certificate's).  ``evicted``: it is no part of the pool any more, or that is announced."""
+
+    id: bytes
+    name: str
+    rights: tuple[str, ...]
+    public: bytes = b""
+    serial: int = 0
+    evicted: bool = False
+    certified: tuple[str, ...] = ()
+    granted: tuple[Grant, ...] = ()  # the lowest serial first
+
+    def may(self, right: str, seq: int) -> bool:
+        """Whether its record number ``seq`` may say what takes this right."""
+        told = [grant for grant in self.granted if 0 <= grant.after < seq]
+        return right in (told[-1].rights if told else self.certified)
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """What the owner has said, as far as his signatures prove it.  ``ends``: evicted device -> its last record."""
+
+    key: bytes
+    ends: Mapping[bytes, int] = field(default_factory=dict)
+    grants: Mapping[bytes, tuple[Grant, ...]] = field(default_factory=dict)
+
+    def device(self, id: bytes, op: Enroll) -> Device:
+        """A device as its next record finds it.  What is announced takes rights already, and gives none."""
+        rights, serial, granted = op.rights, 0, self.grants.get(id, ())
+        for grant in granted:
+            left = tuple(right for right in rights if right in grant.rights)
+            rights, serial = grant.rights if grant.after >= 0 else left, grant.serial
+        gone = id in self.ends
+        return Device(id, op.name, rights, op.public, serial, gone, certified=op.rights, granted=granted)
+
+
+def owners_word(records: Iterable[Record], owner: bytes) -> Owners:
+    """Grants and evictions among ``records``, which come in their order."""
+    ends = dict[bytes, int]()
+    grants: dict[bytes, dict[int, Grant]] = {}
+    for record in records:
+        for op in record.body.ops:
+            if isinstance(op, Evict) and op.seq >= 0 and signed(owner, op):
+                ends[op.device] = min(op.seq, ends.get(op.device, op.seq))
+            elif isinstance(op, Grant) and op.serial > 0 and signed(owner, op):
+                grants.setdefault(op.device, {}).setdefault(op.serial, op)
+    found = {device: tuple(by[serial] for serial in sorted(by)) for device, by in grants.items()}
+    return Owners(owner, ends, found)
+
+
+def signed(owner: bytes, op: OwnersWord) -> bool:
+    """Whether the owner said so."""
+    return _signed(owner, owners_message(op), op.signature)
+
+
+@lru_cache(maxsize=4096)
+def _signed(owner: bytes, message: bytes, signature: bytes) -> bool:
+    try:
+        verify(owner, message, signature)
+    except SignatureInvalid:
+        return False
+    return True
+
+
+def needed_right(op: AnyOp) -> str:
+    """The right that a device must have for this operation; '' where the owner's signature decides."""
+    match op:
+        case AddDisk() | Joined() | RemoveDisk() | Condemn() | Swept() | SetRole() | Dropped():
+            return SWEEP
+        case Forget() | Retag() | Relevel():
+            return FORGET
+        case Genesis() | Enroll() | Grant() | Evict() | AddSlot() | DropSlot() | Rotate():
+            return ""
+        case _:
+            return APPEND
