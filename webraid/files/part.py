@@ -19,6 +19,8 @@ from webraid.files.sparse import extents, locate, starts, stream_length
 
 PART = b".webraid-part-"
 _PART_NAME = re.compile(re.escape(PART) + rb"[0-9a-f]{16}")
+GRID = 64 << 10  # bytes of zeros that become a hole
+_ZEROS = bytes(GRID)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL})
 
@@ -28,15 +30,27 @@ def is_part_name(name: bytes) -> bool:
     return _PART_NAME.fullmatch(name) is not None
 
 
+def _without_zeros(view: memoryview, offset: int) -> Iterator[tuple[memoryview, int]]:
+    """The pieces of ``view`` that hold anything, on the file's own grid: what is never written stays a hole."""
+    begin = 0
+    while begin < len(view):
+        end = min(len(view), begin + GRID - (offset + begin) % GRID)
+        if view[begin:end] != _ZEROS[: end - begin]:
+            yield view[begin:end], offset + begin
+        begin = end
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What all parts of one restore share.  ``random``: n unguessable bytes."""
+    """What all parts of one restore share.  ``random``: n unguessable bytes.  ``sparse``: holes of the source become
+    holes; ``punch``: so do runs of zeros in its content."""
 
     folders: Folders
     files: Descriptors
     metadata: Metadata
     random: Callable[[int], bytes]
     sparse: bool
+    punch: bool = False
 
     def part_name(self) -> bytes:
         """A new name for something unfinished."""
@@ -133,9 +147,10 @@ class Part:
         if offset < 0 or offset + total > self.entry.size:
             raise OSError(errno.EFBIG, "more content than the entry tells of")
         with self._fd(self._reopen) as fd:
-            while view:
-                count = os.pwrite(fd, view, offset)
-                view, offset = view[count:], offset + count
+            for data, place in _without_zeros(view, offset) if self._site.punch else ((view, offset),):
+                while data:
+                    count = os.pwrite(fd, data, place)
+                    data, place = data[count:], place + count
         with self._lock:
             self._written += total
 

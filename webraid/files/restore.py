@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 from webraid.entry import Entry, EntryType, sort_key
 from webraid.env import Env
 from webraid.files.folders import Descriptors, Folders
 from webraid.files.levels import Levels, is_unfinished
 from webraid.files.metadata import Metadata
+from webraid.files.overwrite import Fate, Overwrite, SameContent, fate, policy_of
 from webraid.files.part import Site, found
-from webraid.files.place import is_same, make_link, make_special, settle_folder, settle_implied
+from webraid.files.place import make_link, make_special, settle_folder, settle_implied
 from webraid.files.problem import Problem, display, words
 from webraid.files.restored import RestoredFile
 from webraid.files.safepath import split, why_unsafe
@@ -28,10 +28,13 @@ from webraid.files.target import open_target
 
 __all__ = ["Action", "Problem", "RestoredFile", "Restorer", "stream_to_file"]
 
-Overwrite = bool | Literal["never", "always"]
 OnProblem = Callable[[Problem], None]
 
-_DIFFERS = "it exists already and differs; it was left as it is (--overwrite replaces it)"
+WHY = {
+    Fate.KEPT: "it exists already and differs; it was left as it is (see --overwrite)",
+    Fate.FOLDER: "a folder stands there",
+}
+NEWER = "files that are newer here were left as they are"
 
 
 class Action(StrEnum):
@@ -41,6 +44,7 @@ class Action(StrEnum):
     DONE = "done"  # restored already
     LINK = "link"  # a hard link; made by Restorer.finish
     SKIPPED = "skipped"  # it is there already, and the same
+    KEPT = "kept"  # something newer is there, and stays
     REFUSED = "refused"  # not restored; a Problem told why (one for a whole folder)
 
 
@@ -58,8 +62,10 @@ class Restorer:
 
     ``prepare`` every entry in ``sort_key`` order from one thread; fill the files that want content through
     ``open_file`` in any order, from any thread; ``finish`` at the end.  A context manager: left early, unfinished files
-    are taken away and the next run goes on from there.  ``overwrite``: 'never' (False) leaves what exists alone,
-    'always' (True) replaces files, links and FIFOs, never folders.  ``max_open``: descriptors of unfinished files.
+    are taken away and the next run goes on from there.  ``overwrite``: see files/overwrite.py; True and False stand for
+    'always' and 'never'.  ``same_content``: asked of a file that looks the same, by 'always' alone.  ``sparse``: holes
+    are made where the source had them; ``punch``: also where the content is zeros.  ``max_open``: descriptors of
+    unfinished files.
     """
 
     def __init__(
@@ -67,15 +73,18 @@ class Restorer:
         target: Path,
         *,
         on_problem: OnProblem,
-        overwrite: Overwrite = "never",
+        overwrite: str | bool = Overwrite.NEVER,
+        same_content: SameContent | None = None,
         numeric_ids: bool = False,
         sparse: bool = True,
+        punch: bool = False,
         env: Env | None = None,
         max_open: int = 128,
     ) -> None:
         """Makes the target when missing.  Raises ConfigError when it can't, PoolBusy when another run writes there."""
         self._on_problem = on_problem
-        self._replace_all = overwrite in (True, "always")
+        self._policy = policy_of(overwrite)
+        self._same_content = same_content
         self._notes: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._last = b""
@@ -88,7 +97,7 @@ class Restorer:
         self._top = open_target(target, self._note)
         metadata = Metadata(numeric_ids=numeric_ids, on_note=self._note)
         folders = Folders(self._top, 64)
-        self._site = Site(folders, Descriptors(max_open), metadata, (env or Env()).random, sparse)
+        self._site = Site(folders, Descriptors(max_open), metadata, (env or Env()).random, sparse, punch)
         self._levels = Levels(folders)
 
     def __enter__(self) -> Restorer:
@@ -104,6 +113,15 @@ class Restorer:
         """What could not be set though nothing is wrong (owners without root, say) -> how often."""
         with self._lock:
             return dict(self._notes)
+
+    @property
+    def folders(self) -> Folders:
+        """The folders below the target."""
+        return self._site.folders
+
+    def replaces(self, path: bytes) -> bool:
+        """Whether what stood at that path goes, or went, for a prepared entry."""
+        return path in self._to_replace
 
     # -------------------------------------------------------------------------------------------------------- entries
     def prepare(self, entry: Entry) -> Action:
@@ -162,7 +180,8 @@ class Restorer:
         with self._site.folders.at(entry.path) as fd:
             now = os.fstat(fd)
         same = was is not None and (stat.S_IMODE(was.st_mode), was.st_mtime_ns) == (entry.mode, entry.mtime_ns)
-        if was is None or same or self._replace_all or is_unfinished(was):
+        mine = self._policy in (Overwrite.ALWAYS, Overwrite.IF_CHANGED)
+        if was is None or same or mine or is_unfinished(was):
             self._own_folders.append((entry, (now.st_dev, now.st_ino)))
         else:
             self._note("folders that existed already keep their own owner, mode and times")
@@ -176,14 +195,10 @@ class Restorer:
         if name in before:
             with self._site.folders.at(folder_path) as folder:
                 was = found(folder, name)
-                if was is not None and is_same(entry, was, folder):
-                    self._join_group(entry, (was.st_dev, was.st_ino))
-                    return Action.SKIPPED
+                what = Fate.REPLACE if was is None else fate(entry, was, folder, self._policy, self._same_content)
+            if was is not None and what is not Fate.REPLACE:
+                return self._leave(entry, was, what)
             if was is not None:
-                if not self._replace_all or stat.S_ISDIR(was.st_mode):
-                    return self._refuse(
-                        entry, entry.path, _DIFFERS if not self._replace_all else "a folder stands there"
-                    )
                 self._to_replace.add(entry.path)
         first = self._groups.get(entry.hardlink)
         if first is not None and first.type is entry.type:
@@ -193,6 +208,15 @@ class Restorer:
             return self._refuse(entry, entry.path, "the snapshot holds no content for it")
         self._join_group(entry, None)
         return self._make(entry)
+
+    def _leave(self, entry: Entry, was: os.stat_result, what: Fate) -> Action:
+        if what in WHY:
+            return self._refuse(entry, entry.path, WHY[what])
+        if what is Fate.NEWER:
+            self._note(NEWER)
+            return Action.KEPT
+        self._join_group(entry, (was.st_dev, was.st_ino))
+        return Action.SKIPPED
 
     def _make(self, entry: Entry) -> Action:
         if entry.type is EntryType.FILE:

@@ -15,10 +15,12 @@ from webraid.files.safepath import why_unsafe_path
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """``path``: absolute, where to read.  ``name``: one path part, how it is called in the snapshot."""
+    """``path``: absolute, where to read.  ``name``: one path part, how it is called in the snapshot.  ``only``: paths
+    below it that alone are stored, each with all that is in it; none: everything."""
 
     path: bytes = field(repr=False)
     name: bytes = field(repr=False)
+    only: frozenset[bytes] = field(default=frozenset(), repr=False)
 
 
 def root_for(path: str | os.PathLike[str]) -> Root:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 
 from webraid.entry import Entry, EntryType
 from webraid.files.metadata import HAS_XATTRS, TYPES, read_xattrs
@@ -12,13 +13,15 @@ from webraid.files.owners import Owners
 from webraid.files.problem import Problem, display
 from webraid.files.roots import Root, check_roots, root_for, roots_for
 from webraid.files.safepath import FOLDER, PATH_MAX, open_long, open_quietly
+from webraid.files.select import Inside, Rules, Selector
 from webraid.files.source import Scanned, SourceFile, open_source
 from webraid.files.sparse import data_extents
 
 __all__ = ["Problem", "Root", "Scan", "Scanned", "SourceFile", "open_source", "root_for", "roots_for", "scan"]
 
 OnProblem = Callable[[Problem], None]
-Exclude = Callable[[bytes, bool], bool]
+Enter = Callable[[int, Sequence[bytes]], Inside]
+EVERYTHING = Rules()
 OPEN_FOLDERS = 64  # descriptors held at once, however deep the tree
 
 _UNSUPPORTED = frozenset({errno.ENOTSUP, errno.ENOSYS})
@@ -27,10 +30,12 @@ _UNSUPPORTED = frozenset({errno.ENOTSUP, errno.ENOSYS})
 class _Folder:
     """A folder being walked: its descriptor (-1 while lent out), what it is called, the names still to come."""
 
-    __slots__ = ("entry", "fd", "names", "path", "source")
+    __slots__ = ("device", "entry", "fd", "names", "path", "rules", "source")
 
-    def __init__(self, scanned: Scanned) -> None:
+    def __init__(self, scanned: Scanned, device: int) -> None:
+        """``device``: the file system that its tree is on."""
         self.entry = scanned.entry
+        self.device = device
         self.path = scanned.entry.path + b"/"
         self.source = scanned.source.rstrip(b"/") + b"/"
         self.fd = -1
@@ -45,8 +50,11 @@ class _Folder:
             self.close()
             raise OSError(errno.ESTALE, "replaced since it was looked at")
 
-    def list(self) -> None:
-        self.names = iter(sorted(map(os.fsencode, os.listdir(self.fd))))
+    def list(self, enter: Enter) -> None:
+        """Takes in its names, and the rules that hold in it.  Raises OSError."""
+        names = sorted(map(os.fsencode, os.listdir(self.fd)))
+        self.rules = enter(self.fd, names)
+        self.names = iter(names if self.rules.only is None else sorted(self.rules.only))
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -57,15 +65,13 @@ class _Folder:
 class Scan(Iterator[Scanned]):
     """A running scan.  ``sockets`` and ``excluded`` count what was passed over so far."""
 
-    def __init__(
-        self, roots: Sequence[Root], *, on_problem: OnProblem, exclude: Exclude | None, one_file_system: bool
-    ) -> None:
+    def __init__(self, roots: Sequence[Root], *, on_problem: OnProblem, rules: Rules) -> None:
         self.sockets = 0
         self.excluded = 0
         self._roots = check_roots(roots)
         self._on_problem = on_problem
-        self._exclude = exclude
-        self._one_file_system = one_file_system
+        self._selector = Selector(rules)
+        self._one_file_system = rules.one_file_system
         self._owners = Owners()
         self._first_links: dict[tuple[int, int], bytes] = {}
         self._no_xattrs: set[int] = set()  # file systems (st_dev) without extended attributes
@@ -90,13 +96,13 @@ class Scan(Iterator[Scanned]):
                 if scanned is not None:
                     yield scanned
                     if scanned.entry.type is EntryType.DIR:
-                        self._enter(scanned)
-                        yield from self._walk_below(scanned.entry.device_id)
+                        self._enter(scanned, scanned.entry.device_id, partial(self._selector.enter, root))
+                        yield from self._walk_below()
         finally:
             for folder in self._stack:
                 folder.close()
 
-    def _walk_below(self, device: int) -> Iterator[Scanned]:
+    def _walk_below(self) -> Iterator[Scanned]:
         """Everything in the folder on top of the stack, depth first."""
         while self._stack:
             folder = self._stack[-1]
@@ -107,21 +113,25 @@ class Scan(Iterator[Scanned]):
                 if scanned is None:
                     continue
                 yield scanned
-                entry = scanned.entry
-                if entry.type is EntryType.DIR and not (self._one_file_system and entry.device_id != device):
-                    self._enter(scanned)
+                if scanned.entry.type is EntryType.DIR and self._may_enter(folder, scanned.entry):
+                    # what is only on the way to something wanted may be on another file system than that
+                    device = folder.device if folder.rules.only is None else scanned.entry.device_id
+                    self._enter(scanned, device, partial(folder.rules.enter, name))
                     break
             else:
                 self._stack.pop().close()
 
-    def _enter(self, scanned: Scanned) -> None:
+    def _may_enter(self, folder: _Folder, entry: Entry) -> bool:
+        return not self._one_file_system or entry.device_id == folder.device or folder.rules.only is not None
+
+    def _enter(self, scanned: Scanned, device: int, enter: Enter) -> None:
         try:
-            folder = _Folder(scanned)
+            folder = _Folder(scanned, device)
         except OSError as error:
             self._on_problem(Problem.of(scanned.source, error))
             return
         try:
-            folder.list()
+            folder.list(enter)
         except OSError as error:
             folder.close()
             self._on_problem(Problem.of(scanned.source, error))
@@ -145,6 +155,9 @@ class Scan(Iterator[Scanned]):
         except OSError as error:
             self._on_problem(Problem(display(root.path), os.strerror(error.errno or 0).lower()))
             return None
+        if self._selector.leaves_out(root, found):
+            self.excluded += 1
+            return None
         return self._scanned(root.name, root.path, found, None)
 
     def _look(self, folder: _Folder, name: bytes) -> Scanned | None:
@@ -152,6 +165,9 @@ class Scan(Iterator[Scanned]):
             found = os.lstat(name, dir_fd=folder.fd)
         except OSError as error:
             self._on_problem(Problem.of(folder.source + name, error))
+            return None
+        if folder.rules.leaves_out(name, found):
+            self.excluded += 1
             return None
         return self._scanned(folder.path + name, folder.source + name, found, (folder.fd, name))
 
@@ -162,9 +178,6 @@ class Scan(Iterator[Scanned]):
         kind = TYPES.get(found.st_mode & 0o170000)
         if kind is None or kind is EntryType.SOCKET:
             self.sockets += 1
-            return None
-        if self._exclude is not None and self._exclude(path, kind is EntryType.DIR):
-            self.excluded += 1
             return None
         fd, name = at if at is not None and len(source) >= PATH_MAX else (None, source)
         try:
@@ -240,13 +253,11 @@ def _holes(name: bytes, fd: int | None, found: os.stat_result) -> tuple[tuple[in
         os.close(file)
 
 
-def scan(
-    roots: Sequence[Root], *, on_problem: OnProblem, exclude: Exclude | None = None, one_file_system: bool = False
-) -> Scan:
+def scan(roots: Sequence[Root], *, on_problem: OnProblem, rules: Rules = EVERYTHING) -> Scan:
     """Every entry of the trees in ``sort_key`` order, each root itself first, under its name.
 
-    ``exclude(path, is_dir)`` with the path as stored leaves out an entry and all below it.  ``one_file_system``: a
-    mount point is kept as an empty folder.  What can't be read goes to ``on_problem`` and the scan goes on; a folder
-    that can't be listed is still kept itself.  Sockets are counted, not kept.  ConfigError: two roots of one name.
+    What ``rules`` leave out is not there, with all below it.  One file system: a mount point is kept as an empty
+    folder.  What can't be read goes to ``on_problem`` and the scan goes on; a folder that can't be listed is still kept
+    itself.  Sockets are counted, not kept.  ConfigError: two roots of one name.
     """
-    return Scan(roots, on_problem=on_problem, exclude=exclude, one_file_system=one_file_system)
+    return Scan(roots, on_problem=on_problem, rules=rules)

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from webraid.array.placement import Placement, Seat, place, stand_in
 from webraid.array.stripes import Stripe, StripeResult
-from webraid.codec.pack import Chunk, ChunkKind, seal_pack
+from webraid.codec.pack import AUTO, Chunk, ChunkKind, seal_pack
 from webraid.codec.shard import Shard, make_shards
 from webraid.jobs.context import Context
 from webraid.jobs.seats import object_sizes
@@ -40,7 +40,7 @@ class Packer:
 
     def __init__(
         self, ctx: Context, geometry: Geometry, seats: Sequence[Seat], *, run: bytes,
-        new_pack_id: Callable[[], bytes], memory: int,
+        new_pack_id: Callable[[], bytes], memory: int, compression: str = AUTO,
     ) -> None:  # fmt: skip
         self.stats = Packing()
         self.fresh: set[bytes] = set()
@@ -50,6 +50,7 @@ class Packer:
         self._run = run
         self._new_pack_id = new_pack_id
         self._memory = memory
+        self._compression = compression
         self._target = int(geometry.k * min(SHARD_TARGET, memory / COPIES_IN_MEMORY / geometry.k))
         self._chunks: list[Chunk] = []
         self._size = 0
@@ -139,7 +140,9 @@ class Packer:
 
     def _stripe(self, pack_id: bytes, chunks: list[Chunk]) -> Stripe:
         ctx, geometry = self._ctx, self._geometry
-        sealed = seal_pack(ctx.identity.root.data, ctx.pool, pack_id, chunks, shuffle=ctx.env.rng)
+        sealed = seal_pack(
+            ctx.identity.root.data, ctx.pool, pack_id, chunks, shuffle=ctx.env.rng, compression=self._compression
+        )  # fmt: skip
         chunks.clear()
         wants_md5 = any("md5" in disk.caps.hashes for disk in ctx.disks.values())
         shards = make_shards(ctx.pool, pack_id, PackKind.DATA, geometry, sealed.data, md5=wants_md5)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from webraid.codec import Bytes
 from webraid.codec.chunker import chunk_id
 from webraid.codec.pack import Chunk, ChunkKind, Place, seal_pack
 from webraid.codec.shard import make_shards
+from webraid.errors import NotInTable
 from webraid.jobs.context import Context
 from webraid.jobs.pages import as_pack, load_index, read_pages, table_pack
 from webraid.jobs.reading import with_good_homes
 from webraid.model import Code, Geometry, PackKind, shard_name
+from webraid.table.garbage import may_reuse
 from webraid.table.index import MERGE_ABOVE, Index, decode_segment, encode_segments
 from webraid.table.records import ChunkAt, Close, Commit, Prepare, Snapshot, TablePack, chunk_at
 from webraid.table.table import Acks
@@ -30,7 +32,9 @@ class Run:
     id: bytes
     reuses: set[bytes] = field(default_factory=set)
     rescue: Callable[[bytes], None] = lambda pack_id: None  # stores the chunks of a condemned data pack anew
+    replaced: set[bytes] = field(default_factory=set)  # segments whose content the commit repeats, besides small ones
     _pinned: set[bytes] = field(default_factory=set)
+    _looked: set[bytes] = field(default_factory=set)  # pinned, and then found not to be condemned
     _ids: list[bytes] = field(default_factory=list)
     _pages: list[Chunk] = field(default_factory=list)
     _fresh: set[bytes] = field(default_factory=set)
@@ -47,6 +51,11 @@ class Run:
         self.ctx.table.append(Prepare(run=self.id, creates=tuple(fresh), reuses=tuple(sorted(reuses))))
         self._ids += fresh
         self._pinned |= {*reuses, *fresh}
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the log knows of this run."""
+        return bool(self._pinned)
 
     def new_pack_id(self) -> bytes:
         """A name that no other run uses, pinned on W disks before it is handed out."""
@@ -139,8 +148,11 @@ class Run:
         return len({domains[disk] for disk in holders if disk in domains})
 
     # -- the commit --------------------------------------------------------------------------------------------------
-    def commit(self, snapshot: Snapshot | None) -> Acks:
-        """Segments for everything new, pins for everything re-used, then the one commit point, then CLOSE."""
+    def commit(self, snapshot: Snapshot | None, *, close: bool = True) -> Acks:
+        """Segments for everything new, pins for everything re-used, then the one commit point, then CLOSE.
+
+        Not ``close``: the pins stay, for a run that goes on with what this one stored; ``close`` of it ends them.
+        """
         self._pin_reused()
         segments, supersedes = self._segments()
         self._close_pack()
@@ -154,8 +166,19 @@ class Run:
         load_index(self.ctx)
         for pack_id in self._leftovers():  # of an earlier run, and of no use to this one
             self.ctx.index.drop(pack_id)
-        self.ctx.table.append(Close(run=self.id), wait=False)
+        if close:
+            self.close()
         return acks
+
+    def heir(self) -> Run:
+        """A run that goes on where this one has committed, so that what this one stored counts for its own promise."""
+        run = new_run(self.ctx)
+        run.rescue, run._weakest = self.rescue, self._weakest
+        return run
+
+    def close(self, *earlier: Run) -> None:
+        """It is settled, and so are ``earlier`` runs that it went on with."""
+        self.ctx.table.append(*[Close(run=run.id) for run in (*earlier, self)], wait=False)
 
     def _spread_again(self) -> None:
         """The membership has changed: all table packs for the disks that are members now."""
@@ -170,7 +193,8 @@ class Run:
             pack = self.ctx.index.pack(pack_id)
             if pack is not None and pack.kind is PackKind.DATA:
                 index.add(pack, self.ctx.index.places(pack_id))
-        supersedes = self._mergeable()
+        wanted, swept = dict.fromkeys((*self._mergeable(), *sorted(self.replaced))), self.ctx.table.state.swept
+        supersedes = [old for old in wanted if self.ctx.index.has_all_of(old, swept)]
         if supersedes:
             merged = self.ctx.index.of_segments(supersedes)
             for pack_id, pack in merged.packs.items():
@@ -190,14 +214,24 @@ class Run:
         return small
 
     def _pin_reused(self) -> None:
-        """Pins, then a look whether somebody condemned what is re-used; such chunks are stored anew, and so on."""
-        while self.reuses - self._pinned:
-            self.pin()
+        """Pins, then a look whether somebody condemned what is re-used; such chunks are stored anew, and so on.
+
+        A pin that came with new pack ids needs the look as well: whoever condemned the pack just before did not see it.
+        """
+        while self.reuses - self._looked:
+            if self.reuses - self._pinned:
+                self.pin()
             self.ctx.open_table()
             self.ctx.table.require_quorum()
-            gone = self.reuses & self.ctx.table.state.condemned.keys()
+            gone = self.reuses - may_reuse(self.reuses, self.ctx.table.state.condemned)
             self.reuses -= gone
+            self._looked |= self.reuses
             for pack_id in sorted(gone):
+                if self.ctx.index.pack(pack_id) is None:
+                    raise NotInTable(
+                        "what this run was to use again has been deleted meanwhile",
+                        hint="Run the command again: what is lacking is stored anew.",
+                    )
                 if self._is_table(pack_id):
                     self._again(pack_id)
                 else:
@@ -205,10 +239,19 @@ class Run:
 
     def _again(self, pack_id: bytes) -> None:
         """Pages of a condemned table pack: stored once more."""
-        pages = [place for place in self.ctx.index.places(pack_id) if place.kind is ChunkKind.PAGE]
-        for page, plain in read_pages(self.ctx, [place.id for place in pages]).items():
-            self._fresh.add(page)
-            self._pages.append(Chunk(page, ChunkKind.PAGE, plain))
+        places = self.ctx.index.places(pack_id)
+        self.copy_pages([place.id for place in places if place.kind is ChunkKind.PAGE])
+
+    def copy_pages(self, pages: Sequence[bytes]) -> None:
+        """Pages that lie elsewhere, stored once more, so that where they lie may go."""
+        for start in range(0, len(pages), IDS):
+            wanted = [page for page in pages[start : start + IDS] if page not in self._fresh]
+            for page, plain in read_pages(self.ctx, wanted).items():
+                self._fresh.add(page)
+                self._pages.append(Chunk(page, ChunkKind.PAGE, plain))
+                self._size += len(plain)
+            if self._size >= TABLE_PACK:
+                self._close_pack()
 
     def _is_table(self, pack_id: bytes) -> bool:
         pack = self.ctx.index.pack(pack_id)

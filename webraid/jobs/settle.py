@@ -10,6 +10,7 @@ from webraid.array.tolerance import pack_tolerance
 from webraid.errors import NotEnoughShards
 from webraid.jobs.context import Context
 from webraid.jobs.seats import object_sizes
+from webraid.jobs.slots import settle_slots
 from webraid.model import Home, Pack, PackKind, shard_name
 from webraid.table.gather import gather
 from webraid.table.records import Abort, Close
@@ -27,6 +28,7 @@ def settle(ctx: Context) -> Leftovers:
     """Close own runs whose commit is written; find what the others stored.  Needs an opened table with a quorum."""
     me = ctx.identity.key.id
     left = Leftovers()
+    settle_slots(ctx)
     for run in [run for run in ctx.table.state.runs.values() if run.device == me and not run.settled]:
         if run.commit is not None:
             ctx.table.spread_head()
