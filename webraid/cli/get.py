@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from webraid.cli import documents
+from webraid.cli.choosing import HOSTS_H, PATHS, TAGS, which
 from webraid.cli.completion import snapshot_names
 from webraid.cli.flags import command
 from webraid.cli.invocation import Invocation
 from webraid.cli.traffic import traffic
+from webraid.errors import ConfigError
 
 if TYPE_CHECKING:
+    from webraid.files.choice import Choice
+    from webraid.files.select import Line
     from webraid.pool import Pool
 
 LATEST = "latest"
@@ -41,27 +45,89 @@ def get(
         Path | None,
         typer.Option("--target", "-t", metavar="FOLDER", help="Where to; ./webraid-restore-SNAP if not given."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Back to where the files came from.")] = False,
+    include: Annotated[
+        list[str] | None, typer.Option("--include", "-i", metavar="PATTERN", help="Only this (repeatable).")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", "-e", metavar="PATTERN", help="Not this (repeatable).")
+    ] = None,
+    iinclude: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help="As -i, capitals do not matter.")
+    ] = None,
+    iexclude: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help="As -e, capitals do not matter.")
+    ] = None,
+    include_file: Annotated[list[str] | None, typer.Option(metavar="FILE", help="Patterns for -i, one a line.")] = None,
+    exclude_file: Annotated[list[str] | None, typer.Option(metavar="FILE", help="Patterns for -e, one a line.")] = None,
+    overwrite: Annotated[
+        str,
+        typer.Option("--overwrite", metavar="always|if-changed|if-newer|never", help="What is replaced."),
+    ] = "never",
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete what is in restored folders and not in the snapshot.")
+    ] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read all files back and compare.")] = False,
+    sparse: Annotated[bool, typer.Option("--sparse", help="Make holes where a file is zeros.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Write nothing; -v lists the files.")] = False,
     numeric_ids: Annotated[bool, typer.Option("--numeric-ids", help="Owners by number, not by name.")] = False,
+    host: HOSTS_H = None,
+    path: PATHS = None,
+    tag: TAGS = None,
 ) -> int:
     """Get files back.
 
-    Writes only below the target.  Interrupted, it goes on where it was when it is run again.
+    Writes only below the target.  Interrupted, it goes on where it was when it is run again.  A PATTERN is one of
+    .gitignore files, matched with the paths that 'webraid ls' shows.
+
+    \b
+    What is there already and the same stays.  --overwrite says what else is replaced:
+      never        nothing (as if nothing is said)
+      if-newer     files that are older than in the snapshot
+      if-changed   files of another size or time
+      always       the same, and every file's content is compared
 
     \b
     Examples:
       webraid get -t restored
       webraid get latest:photos/2024 -t restored
       webraid get 4f3a12cd photos/a.jpg photos/b.jpg -t restored
+      webraid get --host laptop --include '*.jpg' --exclude '/photos/raw/' -t restored --verify
+      webraid get latest photos --in-place --overwrite if-changed --delete --dry-run -v
     """
+    choice = _choice(
+        _lines(include, iinclude, include_file, "--include"), _lines(exclude, iexclude, exclude_file, "--exclude")
+    )
+    some = which(host, path, tag)
     with call.pool() as pool:
         with call.job("get", pool):
             snapshot, paths = sort_words(pool, words or [])
-            result = pool.get(snapshot, paths, to=target, overwrite=overwrite, numeric_ids=numeric_ids)
+            result = pool.get(
+                snapshot, paths, to=target, which=some, overwrite=overwrite, choice=choice, delete=delete,
+                verify=verify, sparse=sparse, in_place=in_place, dry_run=dry_run, numeric_ids=numeric_ids,
+                listing=bool(call.flags.verbose),
+            )  # fmt: skip
         flows = traffic(pool)
     tell = call.show if result.exit_code else call.summary  # -q hides what went as it should, nothing else
     tell(lambda: documents.got(result, flows), lambda screen: screen.got(result, flows))
     return result.exit_code
+
+
+def _lines(
+    patterns: list[str] | None, any_case: list[str] | None, files: list[str] | None, flag: str
+) -> tuple[Line, ...]:
+    from webraid.files.select import lines, lines_of
+
+    if any(not text.strip() for text in (*(patterns or []), *(any_case or []))):
+        raise ConfigError(f"{flag} needs a pattern", hint="Is a variable of your shell empty?")
+    found = (*lines(patterns or []), *lines(any_case or [], any_case=True))
+    return (*found, *(line for file in files or [] for line in lines_of(file)))
+
+
+def _choice(include: tuple[Line, ...], exclude: tuple[Line, ...]) -> Choice:
+    from webraid.files.choice import Choice
+
+    return Choice(include, exclude)
 
 
 def sort_words(pool: Pool, words: list[str]) -> tuple[str, list[str]]:

@@ -11,16 +11,16 @@ from webraid.files.sparse import stream_to_file
 from webraid.jobs.context import Context
 from webraid.jobs.known import Known
 from webraid.jobs.reading import ChunkFailure, Wanted, read_chunks
-from webraid.jobs.snapshots import one_entry, open_for_reading, select
+from webraid.jobs.snapshots import EVERY, Which, one_entry, open_for_reading, select
 
 AHEAD = 32 << 20  # bytes of content read at a time
 ZEROS = 1 << 20
 
 
-def cat(ctx: Context, what: str) -> Iterator[bytes]:
+def cat(ctx: Context, what: str, *, which: Which = EVERY) -> Iterator[bytes]:
     """The content of the file 'SNAP:path'; holes are zeros.  Raises NotInTable, NotEnoughShards, SealBroken."""
     open_for_reading(ctx)
-    entry = one_entry(ctx, select(ctx, what))
+    entry = one_entry(ctx, select(ctx, what, which))
     if entry.type is not EntryType.FILE:
         raise NotInTable("that is not a regular file", hint="Use 'webraid get' for folders and links.")
     return _with_holes(entry, _stream(ctx, entry))

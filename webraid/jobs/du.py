@@ -1,0 +1,86 @@
+"""du: how large a snapshot is, folder by folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from webraid.entry import Entry, EntryType
+from webraid.errors import NotInTable
+from webraid.jobs.context import Context
+from webraid.jobs.snapshots import EVERY, Which, entries, open_for_reading, select
+
+ASK = 5000  # chunk ids looked up at a time
+
+
+@dataclass(slots=True)
+class Folder:
+    """A folder with all that lies below it.  ``size``: bytes of its files as they are restored."""
+
+    path: bytes = field(repr=False)
+    files: int = 0
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Sizes:
+    """``folders``: the largest first.  ``size``: what a restore writes: a file with several names counts once.
+    ``content``: bytes of the chunks, each once; ``stored``: the same compressed and sealed, without parity."""
+
+    snapshot: str
+    folders: list[Folder] = field(default_factory=list, repr=False)
+    files: int = 0
+    dirs: int = 0
+    others: int = 0
+    size: int = 0
+    content: int = 0
+    stored: int = 0
+
+
+def du(ctx: Context, what: str = "latest", *, depth: int = 1, which: Which = EVERY) -> Sizes:
+    """The sizes of 'SNAP' or 'SNAP:folder', and of the folders in it down to ``depth``.  Raises NotInTable."""
+    open_for_reading(ctx)
+    selection = select(ctx, what, which)
+    result = Sizes(selection.shot.name)
+    above = selection.sub.count(b"/") + 1 if selection.sub else 0
+    told = range(max(1, above), above + depth + 1)
+    folders: dict[bytes, Folder] = {}
+    chunks: set[bytes] = set()
+    for entry in entries(ctx, selection):
+        _count(entry, result, folders, told)
+        chunks.update(entry.chunk_ids())
+    if selection.sub and not (result.files or result.dirs or result.others):
+        raise NotInTable(f"there is nothing of that name in snapshot {result.snapshot}")
+    result.folders = sorted(folders.values(), key=lambda folder: (-folder.size, folder.path))
+    _look_up(ctx, chunks, result)
+    return result
+
+
+def _count(entry: Entry, result: Sizes, folders: dict[bytes, Folder], told: range) -> None:
+    """``told``: how many parts the paths of folders have that are told of."""
+    is_file = entry.type is EntryType.FILE
+    size = entry.size if is_file and not entry.hardlink else 0
+    result.files += is_file
+    result.dirs += entry.type is EntryType.DIR
+    result.others += not is_file and entry.type is not EntryType.DIR
+    result.size += size
+    parts = entry.path.split(b"/")
+    if entry.type is EntryType.DIR:
+        if len(parts) in told:
+            folders.setdefault(entry.path, Folder(entry.path))
+        return
+    for count in told:
+        if count >= len(parts):
+            break
+        path = b"/".join(parts[:count])
+        folder = folders.setdefault(path, Folder(path))
+        folder.files += is_file
+        folder.size += size
+
+
+def _look_up(ctx: Context, chunks: set[bytes], result: Sizes) -> None:
+    ids = list(chunks)
+    for start in range(0, len(ids), ASK):
+        for places in ctx.index.find(ids[start : start + ASK]).values():
+            if places:
+                result.content += places[0][1].plain
+                result.stored += places[0][1].stored
