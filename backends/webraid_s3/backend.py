@@ -16,6 +16,7 @@ from webraid.backend.login import Dialogue, Login, Secrets
 from webraid.backend.mapping import mapped
 from webraid.errors import BackendError, Misconfigured, ObjectNotFound, ProtocolError, Unavailable
 from webraid.model import Stored, Usage
+from webraid_s3.batches import Batches
 from webraid_s3.body import Slices
 from webraid_s3.client import make_client
 from webraid_s3.codes import CODES
@@ -62,6 +63,7 @@ class S3Backend(Backend):
         self._region = options.region
         self._location_needed = options.region not in ("", "auto", "us-east-1")
         self._prefix = f"{options.prefix}/" if options.prefix else ""
+        self._batches = Batches(self._call, client, self._prefix)
         self._versions = Versions(self._call, self._prefix, keep=options.keep_versions)
         self._etag_is_md5 = options.preset.etag_is_md5
         self.caps = replace(type(self).caps, min_interval_same_key=options.preset.same_key)
@@ -179,6 +181,10 @@ class S3Backend(Backend):
             return
         with contextlib.suppress(ObjectNotFound):
             self._versions.hidden(name, self._call("delete_object", name))
+
+    def delete_many(self, objects: Mapping[str, str]) -> None:
+        for name in self._batches.delete(list(objects)) if not self._versions.takes_away else objects:
+            self.delete(name)  # what a batch did not do, or only hid
 
     def usage(self) -> Usage:
         """S3 tells none: the pool counts what it stored."""

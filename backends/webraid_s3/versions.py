@@ -53,6 +53,11 @@ class Versions:
         self._kept = self._kept or bool(answer.get("VersionId") or answer.get("DeleteMarker"))
         self.remove_all(name)
 
+    @property
+    def takes_away(self) -> bool:
+        """Whether the bucket is known to keep versions that are ours to delete."""
+        return self._kept and not self._keep
+
     def remove_all(self, name: str) -> bool:
         """Every version of ``name``; False where the bucket keeps none, or it is not for us to do."""
         if self._kept and not self._keep:

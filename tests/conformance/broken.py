@@ -6,7 +6,7 @@ import logging
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from tests.conformance.doubles import ERRORS, SECRET, Server, Sound
@@ -95,6 +95,13 @@ class SwallowsMissing(Sound):
             return super().stat(name)
         except ObjectNotFound:
             return Stored(name, 0)
+
+
+@breaks("delete_many_deletes_all_of_them_and_nothing_else")
+class DeletesManyButOne(Sound):
+    def delete_many(self, objects: Mapping[str, str]) -> None:
+        for name in list(objects)[1:]:
+            self.delete(name)
 
 
 @breaks("delete_of_what_is_not_there_is_no_error")

@@ -1,18 +1,60 @@
 """Evicting a device that may be alive: INTENT (W), read its log (R), FINAL, with its commit or without (W).
 
 The device: COMMIT (W), read (R), acknowledge only if no INTENT was seen.  What was acknowledged is in every FINAL.
+
+What a process makes of the records it read is decided by webraid itself: ``fold``, and where the log ends by
+``last_record``.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 from tests.models.explore import Bits, Verdict, explore, not_asked, with_bit
+from tests.unit.table.rig import ALICE, BOB, OWNER, enroll, fake, genesis, run_id
+from webraid.codec.sign import sign
+from webraid.jobs.evict import last_record
+from webraid.table import fold as real
+from webraid.table.records import Commit, Evict, evict_message
 
 COMMIT, INTENT, FINAL_WITH, FINAL_WITHOUT = 1, 2, 4, 8
 WRITES = {"commit": COMMIT, "intent": INTENT, "with": FINAL_WITH, "without": FINAL_WITHOUT}
+EVICTOR, DEVICE = ALICE.id, BOB.id
+
+
+def _says(seq: int) -> Evict:
+    return Evict(device=DEVICE, seq=seq, signature=sign(OWNER.private, evict_message(DEVICE, seq)))
+
+
+KNOWN = (fake(EVICTOR, 1, genesis(), enroll(ALICE)), fake(DEVICE, 1, enroll(BOB), lamport=2))
+RECORDS = {
+    COMMIT: fake(DEVICE, 2, Commit(run=run_id(1)), lamport=3),
+    INTENT: fake(EVICTOR, 2, _says(-1), lamport=3),
+    FINAL_WITH: fake(EVICTOR, 3, _says(2), lamport=4),
+    FINAL_WITHOUT: fake(EVICTOR, 3, _says(1), lamport=4),
+}
+
+
+@cache
+def state(bits: int) -> real.State:
+    """What a machine makes of these records."""
+    return real.fold((*KNOWN, *(record for bit, record in RECORDS.items() if bits & bit)), OWNER.public)
+
+
+@cache
+def unseen(records: Bits, r: int) -> str:
+    """Why some R of these disks do not show the acknowledged commit; ''."""
+    for readers in itertools.combinations(records, r):
+        seen = 0
+        for found in readers:
+            seen |= found
+        if not state(seen).commits:
+            return "an acknowledged commit is cut off" if seen & COMMIT else "a read quorum misses it"
+    return ""
 
 
 class Process(NamedTuple):
@@ -75,16 +117,13 @@ class Eviction:
                 asked = Process(who.step, with_bit(who.asked, disk, 1), who.seen | s.records[disk])
                 yield f"reads {disk}", s.records, asked
         elif who.step == "look":
-            yield "looked", s.records, Process("stopped" if who.seen & INTENT else "acknowledged", none)
+            me = state(who.seen).devices[DEVICE]
+            yield "looked", s.records, Process("stopped" if me.evicted else "acknowledged", none)
         else:
-            yield "decided", s.records, Process("with" if who.seen & COMMIT else "without", none)
+            last = last_record(state(who.seen), DEVICE)
+            yield "decided", s.records, Process("with" if last == RECORDS[COMMIT].seq else "without", none)
 
     def broken(self, s: State) -> str:
         if s.device.step != "acknowledged":
             return ""
-        alive = [disk for disk in range(self.n) if s.alive[disk]]
-        if any(s.records[disk] & FINAL_WITHOUT for disk in alive):
-            return "an acknowledged commit is cut off"
-        if len(alive) >= self.r and sum(1 for disk in alive if not s.records[disk] & COMMIT) >= self.r:
-            return "a read quorum misses an acknowledged commit"
-        return ""
+        return unseen(tuple(found for found, up in zip(s.records, s.alive, strict=True) if up), self.r)

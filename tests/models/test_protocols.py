@@ -39,6 +39,12 @@ def test_a_commit_acknowledged_by_a_majority_alone_meets_every_fresh_read() -> N
         assert Protocol(n, majority(n), read_quorum(n), losses=0).check().holds
 
 
+def test_a_collector_that_stopped_half_way_is_carried_on_by_another_one() -> None:
+    for n, m in ((2, 1), (3, 1)):
+        w, r = quorums(n, m)
+        assert Protocol(n, w, r, losses=0, condemned_by_another=True).check().holds
+
+
 def test_deletes_that_land_late_do_no_harm() -> None:
     w, r = quorums(3, 1)
     assert Protocol(3, w, r, deletes_land_late=True).check().holds
@@ -52,6 +58,12 @@ WRONG_COMMITS = {
     "a failed listing counts as empty": Protocol(3, 2, 2, losses=0, failed_listing_is_empty=True),
     "a disk that comes back empty counts": Protocol(3, 2, 2, replaced="empty"),
     "a disk is replaced and the writer does not look at the membership again": Protocol(3, 2, 2, replaced="copied"),
+    "deleted before that is recorded": Protocol(3, 2, 2, losses=0, deletes_before_swept=True),
+    "the collector goes on without R": Protocol(3, 2, 2, losses=0, collects_without_r=True),
+    "the collector believes a stale index": Protocol(3, 2, 2, losses=0, stale_index=True),
+    "what another collector condemned is relied upon before it is durable": Protocol(
+        3, 2, 2, losses=0, condemned_by_another=True, spreads_first=False
+    ),
     "W too small": Protocol(3, 1, 2),
     "R too small": Protocol(3, 2, 1),
 }

@@ -134,6 +134,13 @@ class Backend(ABC):
     @abstractmethod
     def delete(self, name: str, *, locator: str = "") -> None: ...
 
+    def delete_many(self, objects: Mapping[str, str]) -> None:
+        """Delete all of ``objects`` (name -> locator, '' where there is none), in as few requests as the kind can.
+
+        Raises the first error; then some may be gone and some not, and the call may be repeated."""
+        for name, locator in objects.items():
+            self.delete(name, locator=locator)
+
     @abstractmethod
     def usage(self) -> Usage: ...
 

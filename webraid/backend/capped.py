@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
@@ -85,6 +86,11 @@ class Capped(Wrapper):
     def delete(self, name: str, *, locator: str = "") -> None:
         super().delete(name, locator=locator)
         self.room.give_back(name)
+
+    def _delete_part(self, part: Mapping[str, str]) -> None:
+        super()._delete_part(part)
+        for name in part:
+            self.room.give_back(name)
 
     def usage(self) -> Usage:
         capacity = self.room.capacity

@@ -337,6 +337,10 @@ class Faulty(Wrapper):
 
         self.around(Call(Op.DELETE, name), go)
 
+    def _delete_part(self, part: Mapping[str, str]) -> None:
+        for name, locator in part.items():  # each meets its own fate
+            self.delete(name, locator=locator)
+
     def snapshot(self) -> dict[str, bytes]:
         """Everything that lies there, past all faults, for ``roll_back``."""
         return {stored.name: self.inner.get(stored.name) for stored in list(self.inner.list(""))}

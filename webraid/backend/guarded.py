@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, TypeVar
 
 from webraid.backend.base import Backend, Bytes, Digest, ErrorTable, map_error
@@ -109,6 +109,11 @@ class Guarded(Wrapper):
     def delete(self, name: str, *, locator: str = "") -> None:
         self._named(name)
         super().delete(name, locator=locator)
+
+    def delete_many(self, objects: Mapping[str, str]) -> None:
+        for name in objects:
+            self._named(name)
+        super().delete_many(objects)
 
     def usage(self) -> Usage:
         usage = super().usage()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import sys
 import types
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -23,12 +25,18 @@ MISFITS = (ValueError, TypeError, KeyError)
 
 def kinds() -> list[str]:
     """The names of all installed kinds, sorted.  Imports none of them."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    return sorted({point.name for point in _points(tuple(sys.path))})
+
+
+@cache
+def _points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """What is registered on that import path.  Looked up once: every disk asks."""
+    return tuple(entry_points(group=GROUP))
 
 
 def load(kind: str) -> type[Backend]:
     """The plug-in class of a kind.  PluginMissing: unknown, or the library it needs is not installed."""
-    points = [point for point in entry_points(group=GROUP) if point.name == kind]
+    points = [point for point in _points(tuple(sys.path)) if point.name == kind]
     if not points:
         raise _unknown(kind, kinds())
     try:

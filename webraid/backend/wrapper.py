@@ -75,6 +75,20 @@ class Wrapper(Backend):
     def delete(self, name: str, *, locator: str = "") -> None:
         self.around(Call(Op.DELETE, name), lambda: self.inner.delete(name, locator=locator))
 
+    def delete_many(self, objects: Mapping[str, str]) -> None:
+        # A batch is one request: it is counted, limited and retried as one.
+        size = self.inner.caps.batch_delete
+        if not size:
+            super().delete_many(objects)  # one by one, each through this wrapper
+            return
+        names = list(objects)
+        for start in range(0, len(names), size):
+            part = {name: objects[name] for name in names[start : start + size]}
+            self._delete_part(part)
+
+    def _delete_part(self, part: Mapping[str, str]) -> None:
+        self.around(Call(Op.DELETE, next(iter(part))), lambda: self.inner.delete_many(part))
+
     def usage(self) -> Usage:
         return self.around(Call(Op.USAGE), self.inner.usage)
 

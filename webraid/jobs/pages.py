@@ -13,6 +13,7 @@ from webraid.table.index import Index, decode_segment
 from webraid.table.records import Commit, TablePack
 
 KEEP = 256  # pages kept in memory
+_DROPPED = "dropped"  # key of the local cache: how many moved shards it has heeded
 
 
 def as_pack(packed: TablePack, copies: int) -> Pack:
@@ -37,16 +38,44 @@ def commit_index(ctx: Context, commit: Commit) -> Index:
     return index
 
 
-def _marker(record: Record) -> bytes:
+def marker_of(record: Record) -> bytes:
+    """The "segment" of the table packs that a commit names."""
     return b"commit:" + record.digest
 
 
 def load_index(ctx: Context) -> None:
     """Take in what commits say that this machine has not seen yet: table packs, then the index segments in them."""
-    known = ctx.index.segments()
+    _forget_swept(ctx)  # first: nothing is looked for where it was deleted
+    before = ctx.index.segments()
+    _load(ctx, before)
+    _forget_swept(ctx)
+    _forget_dropped(ctx, before)
+
+
+def _forget_swept(ctx: Context) -> None:
+    gone = ctx.index.known_of(ctx.table.state.swept)
+    if gone:
+        with ctx.index.db.transaction():
+            for pack_id in gone:
+                ctx.index.drop(pack_id)
+
+
+def _forget_dropped(ctx: Context, before: set[bytes]) -> None:
+    """Shards that moved away count no more where they were, in old segments and in new ones."""
+    dropped = ctx.table.state.dropped
+    count = str(sum(map(len, dropped.values()))).encode()
+    if dropped and (ctx.local.get(_DROPPED) != count or ctx.index.segments() - before):
+        for disk, shards in dropped.items():
+            ctx.index.drop_homes(disk, shards)
+        ctx.local.set(_DROPPED, count)
+
+
+def _load(ctx: Context, known: set[bytes]) -> None:
+    if ctx.table.state.dropped and not set(ctx.table.state.segments()) <= known:
+        ctx.local.set(_DROPPED, b"")  # should we be stopped on the way
     for record, commit in ctx.table.state.live_commits():
-        if _marker(record) not in known:
-            ctx.index.add(commit_index(ctx, commit), segment=_marker(record))
+        if marker_of(record) not in known:
+            ctx.index.add(commit_index(ctx, commit), segment=marker_of(record))
     live = ctx.table.state.segments()
     missing = [segment for segment in live if segment not in known]
     for start in range(0, len(missing), 8):
@@ -54,10 +83,8 @@ def load_index(ctx: Context) -> None:
         for segment, plain in read_pages(ctx, part).items():
             ctx.index.add(decode_segment(plain), segment=segment)
     if set(live) <= ctx.index.segments():
-        gone = {old for _, commit in ctx.table.state.live_commits() for old in commit.supersedes}
-        ctx.index.forget_segments(gone & known)
-    for pack_id in ctx.index.known_of(ctx.table.state.swept):
-        ctx.index.drop(pack_id)
+        gone = {old for _, commit in ctx.table.state.commits for old in commit.supersedes}
+        ctx.index.forget_segments((gone & known) - set(live))
 
 
 def read_pages(ctx: Context, ids: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -8,7 +8,7 @@ import pytest
 from dropbox.content_hash import content_hash
 
 from webraid.backend.hashes import DROPBOX_BLOCK, expected
-from webraid.jobs.check import DiskCheck, Expected, _listed_well
+from webraid.jobs.findings import DiskCheck, Expected, listed_well
 from webraid.model import Code, Geometry, Pack, PackKind, Stored
 
 
@@ -47,7 +47,7 @@ def listed(*hashes: tuple[str, str], size: int = len(SHARD), md5: bytes = b"") -
     pack = Pack(b"p" * 16, PackKind.DATA, Geometry(Code.COPIES, 1, 2), 10, (b"",), ())
     item = Expected(pack, 0, len(SHARD), hashlib.sha256(SHARD).digest(), md5, "")
     report = DiskCheck("d", "current")
-    return _listed_well(item, Stored("n", size, hashes=hashes), report), report.hashed
+    return listed_well(item, Stored("n", size, hashes=hashes), report), report.hashed
 
 
 GOOD = {**digests(SHARD), "dropbox": content_hash(SHARD)}

@@ -152,6 +152,23 @@ def a_wrong_digest_is_refused_or_reported(subject: Subject) -> None:
         expect(not stored.verified, "bytes that do not fit their digest were called verified")
 
 
+def delete_many_deletes_all_of_them_and_nothing_else(subject: Subject) -> None:
+    """With locators and without, some of them gone already; more than one batch where batches are small."""
+    batch = subject.caps.batch_delete
+    count = batch + 2 if 0 < batch < 20 else 5
+    stays = [subject.at("batch/stays"), subject.at("batch/0.0")]
+    with subject.opened() as backend:
+        stored = [put(backend, subject.at(f"batch/{number}"), b"%d" % number) for number in range(count)]
+        for name in stays:
+            put(backend, name, b"stays")
+        objects = {one.name: one.locator if number % 2 else "" for number, one in enumerate(stored)}
+        backend.delete_many({})
+        backend.delete_many({**objects, subject.at("batch/never"): ""})
+        backend.delete_many(objects)
+        found = subject.names(backend, subject.at("batch/"), set(stays))
+        expect(sorted(found) == sorted(stays), f"left of {count} objects and two others: {found}")
+
+
 @needs("caps.usage")
 def usage_is_plausible(subject: Subject) -> None:
     """Figures that fit each other."""
@@ -174,5 +191,6 @@ OBJECT_CHECKS: tuple[Check, ...] = (
     readers_during_an_overwrite_never_see_a_torn_object,
     hashes_are_those_of_the_bytes,
     a_wrong_digest_is_refused_or_reported,
+    delete_many_deletes_all_of_them_and_nothing_else,
     usage_is_plausible,
 )
