@@ -18,7 +18,8 @@ def register(app: typer.Typer) -> None:
 def repair(call: Invocation) -> int:
     """Make missing and damaged shards again.
 
-    They are put back on their disk, or on another one when that one is gone.  Nothing is ever removed.
+    They are made from this machine's own files where these still hold what was stored, else from shards on other
+    disks, and put back on their disk, on a hot spare, or on another one when theirs is gone.  Nothing is ever removed.
 
     \b
     Example:
@@ -29,5 +30,16 @@ def repair(call: Invocation) -> int:
             result = pool.repair()
         flows = traffic(pool)
     code = verdict.repair_code(result)
-    call.summary(lambda: documents.repair(result, code, flows), lambda screen: screen.repaired(result))
+    call.summary(
+        lambda: (
+            documents.repair(result, code, flows)
+            | {
+                "shards_from_files": result.from_files,
+                "bytes_read": result.read,
+                "chunks_saved": result.saved,
+                "bytes_saved": result.saved_bytes,
+            }
+        ),
+        lambda screen: screen.repaired(result),
+    )
     return code

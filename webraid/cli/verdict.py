@@ -15,13 +15,19 @@ if TYPE_CHECKING:
     from webraid.backend.budget import Balance
     from webraid.jobs.add_backend import Added
     from webraid.jobs.check import CheckResult
+    from webraid.jobs.findings import Findings
     from webraid.jobs.get import GetResult
     from webraid.jobs.put import PutResult
     from webraid.jobs.repair import Repaired
     from webraid.jobs.status import DiskStatus, Status
 
+IN_SERVICE = (DiskState.ONLINE, DiskState.DRAINING, DiskState.SPARE)
 WHEN = {Period.DAY: "today", Period.MONTH: "this month"}
 NEXT_REPAIR = "Run 'webraid repair'."
+NEXT_LOST = (
+    "Run 'webraid repair': it looks into this machine's own files, too. Bring a lost disk back if there is one. "
+    "See 'webraid status'."
+)
 NEXT_ALARM = "Run 'webraid check' and find out what happened to that disk: its answers do not count."
 
 
@@ -72,7 +78,7 @@ def after_status(now: Status) -> str:
     joining = [disk for disk in now.disks if disk.state == DiskState.REBUILDING]
     if joining:
         return f"Run 'webraid add-backend {joining[0].kind} {joining[0].name} ...' again: it did not finish."
-    if now.missing_shards:
+    if now.missing_shards or now.unreadable_packs:
         return NEXT_REPAIR
     if not now.snapshots:
         return "Run 'webraid put PATH' to store something."
@@ -110,7 +116,7 @@ def status_code(now: Status) -> int:
 
 def unreachable(disks: list[DiskStatus]) -> list[str]:
     """Names of the disks that do not count just now."""
-    return [disk.name for disk in disks if disk.state != DiskState.ONLINE]
+    return [disk.name for disk in disks if disk.state not in IN_SERVICE]
 
 
 # --------------------------------------------------------------------------------------------------------------- jobs
@@ -177,12 +183,19 @@ def after_get(result: GetResult) -> str:
 
 def of_check(result: CheckResult) -> str:
     """What the check found, in a sentence."""
-    corrupt = sum(disk.corrupt for disk in result.disks)
-    if not result.disks:
-        return "There is nothing to check: this pool has no disk yet."
     if result.unreadable_packs or result.lost_chunks:
         packs, chunks = many(result.unreadable_packs, "pack"), many(result.lost_chunks, "chunk")
         return f"DAMAGED: {packs} cannot be read, and with them {chunks}."
+    return of_findings(result)
+
+
+def of_findings(result: Findings) -> str:
+    """What a check or scrub found on the disks, in a sentence."""
+    corrupt = sum(disk.corrupt for disk in result.disks)
+    if not result.disks:
+        return "There is nothing to check: this pool has no disk yet."
+    if result.unreadable_packs:
+        return f"DAMAGED: {many(result.unreadable_packs, 'pack')} cannot be read."
     sentence = survival(result.survives, len(result.disks))
     if result.alarms or corrupt:
         found = [many(corrupt, "corrupt shard")] if corrupt else []
@@ -198,8 +211,15 @@ def of_check(result: CheckResult) -> str:
 
 def after_check(result: CheckResult) -> str:
     """What to do next; '' when there is nothing."""
-    if result.unreadable_packs or result.lost_chunks:
-        return f"Bring a lost disk back and run 'webraid repair'. {_see()}"
+    if result.lost_chunks:
+        return NEXT_LOST
+    return after_findings(result)
+
+
+def after_findings(result: Findings) -> str:
+    """The same of a check's or scrub's look at the disks."""
+    if result.unreadable_packs:
+        return NEXT_LOST
     silent = [disk.name for disk in result.disks if disk.verdict == "silent"]
     if result.missing_shards and silent:
         return f"Bring {_names(silent)} back ('webraid status' says what is wrong), then run 'webraid repair'."
@@ -221,10 +241,16 @@ def repair_code(result: Repaired) -> int:
 
 def of_repair(result: Repaired) -> str:
     """What the repair did, in a sentence."""
-    made = f"{many(result.shards, 'shard')} made again" if result.shards else "nothing to mend"
-    waiting = f"; {many(result.waiting, 'shard')} must wait for a disk" if result.waiting else ""
-    lost = f"; {many(result.lost, 'pack')} cannot be made again: too few shards are left" if result.lost else ""
-    return f"{made[:1].upper()}{made[1:]}{waiting}{lost}."
+    parts = [f"{many(result.shards, 'shard')} made again"] if result.shards else []
+    if result.saved:
+        parts.append(f"{many(result.saved, 'chunk')} that no disk had any more stored anew")
+    parts += ["nothing to mend"] if not parts and not result.waiting and not result.lost else []
+    if result.waiting:
+        parts.append(f"{many(result.waiting, 'shard')} must wait for a disk")
+    if result.lost:
+        parts.append(f"{many(result.lost, 'pack')} cannot be made again: too few shards are left")
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _see() -> str:

@@ -17,18 +17,33 @@ from webraid.jobs.reading import with_good_homes
 from webraid.model import shard_name
 from webraid.table.log import Verdict
 from webraid.table.survey import MARKER, digest_of, marker
+from webraid.table.table import View
 
 PART = 100  # records looked at in one go
+DAMAGED = "damaged-log:"  # key of the local cache, before the disk's id: a check found damaged records there
 
 
-def mend(ctx: Context, disk: bytes, verdict: Verdict) -> None:
+def mend_all(ctx: Context, view: View) -> None:
+    """Every disk whose answers raise an alarm, and those on which a check has found damaged records of the log."""
+    alarming = {disk: answer.verdict for disk, answer in view.alarms().items()}
+    for disk in ctx.domains():
+        key = DAMAGED + disk.hex()
+        if ctx.local.get(key):
+            alarming.setdefault(disk, Verdict.CORRUPT if disk in ctx.table.usable() else Verdict.SILENT)
+    for disk, verdict in alarming.items():
+        if mend(ctx, disk, verdict) and ctx.local.get(DAMAGED + disk.hex()):
+            ctx.local.set(DAMAGED + disk.hex(), b"")
+
+
+def mend(ctx: Context, disk: bytes, verdict: Verdict) -> bool:
     """Note which shards ``disk`` lacks, put right what it has of the log, and let it be written to again.
 
     ``repair`` then makes its shards anew, and last sends the records it lacks: should we be stopped before, the disk
     still shows that it was rolled back.  Needs an opened table with a quorum (of other disks), and the index.
+    Whether that went well.
     """
     if verdict not in (Verdict.ROLLED_BACK, Verdict.CORRUPT) or disk not in ctx.domains():
-        return
+        return False
     try:
         there = listing(ctx, ctx.disks[disk])
         if not there & ctx.table.book.names.keys():
@@ -39,9 +54,10 @@ def mend(ctx: Context, disk: bytes, verdict: Verdict) -> None:
             _put_log_right(ctx, disk, there)
     except BackendError as error:
         ctx.event(DiskNotice(ctx.disk_name(disk), f"could not be mended: {error}"))
-        return
+        return False
     ctx.table.trust(disk, there)
     ctx.event(DiskNotice(ctx.disk_name(disk), "is put right: what it lost comes back to it"))
+    return True
 
 
 def _put_log_right(ctx: Context, disk: bytes, there: set[str]) -> None:

@@ -1,37 +1,78 @@
-"""repair: shards that are missing or damaged are made again from k others and put where they belong.  Only adds."""
+"""repair: shards that are missing or damaged are made again and put where they belong.  Only adds.
+
+Exactly what is missing is written, and it is made from this machine's own files where these still hold it, else from k
+shards of each pack, fetched once however many of its shards are missing.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 
-from webraid.array.placement import Seat
-from webraid.backend.base import Digest
-from webraid.errors import BackendError, NotEnoughShards
+from webraid.array.array import Salvage
+from webraid.array.tolerance import pack_tolerance
+from webraid.codec.shard import Shard, rebuild
+from webraid.errors import NotEnoughShards
 from webraid.jobs.context import Context, locked
-from webraid.jobs.events import DiskNotice, Notice, Progress, Started
+from webraid.jobs.events import Notice, Progress, Started
 from webraid.jobs.idle import keep_alive
-from webraid.jobs.mend import mend
+from webraid.jobs.local_source import LocalSource
+from webraid.jobs.mend import mend_all
 from webraid.jobs.pages import load_index
-from webraid.jobs.reading import Bad, with_good_homes
-from webraid.jobs.run import new_run
-from webraid.jobs.seats import object_sizes, seats
+from webraid.jobs.putback import Delivery, PutBack
+from webraid.jobs.reading import with_good_homes
+from webraid.jobs.rescue import rescue, superseded
+from webraid.jobs.run import Run, new_run
+from webraid.jobs.seats import object_sizes
 from webraid.jobs.settle import abort, settle
-from webraid.model import Code, Home, Pack, PackKind, shard_name
-from webraid.table.gather import gather
+from webraid.jobs.targets import Targets, ready_spares, strangers
+from webraid.model import Code, Home, Pack, PackKind, parse_size
 from webraid.table.records import Abort
+
+PASSES = 3  # what is found to be bad while it is read is mended, too
+LOOK = 1000  # packs whose chunks are looked for in local files at a time
 
 
 @dataclass(slots=True)
 class Repaired:
-    """``shards`` made again, ``waiting`` that have no usable disk just now, ``lost`` packs with too few shards left."""
+    """``shards`` made again, ``waiting`` that have no usable disk just now, ``lost`` packs with too few shards left.
+
+    ``bytes`` were stored and ``read`` fetched; ``from_files``: shards made from this machine's files with nothing
+    fetched; ``saved``: chunks of unreadable packs that are stored anew, ``saved_bytes`` long.
+    """
 
     shards: int = 0
     waiting: int = 0
     lost: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    read: int = 0
+    from_files: int = 0
+    saved: int = 0
+    saved_bytes: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class Work:
+    """A damaged pack.  ``good``: with the homes that count; ``wants``: (shard's number, the disk that gets it)."""
+
+    pack: Pack
+    good: Pack
+    wants: list[tuple[int, bytes]]
+    held: list[bytes] = field(default_factory=list)
+
+    @property
+    def margin(self) -> int:
+        """How many more of its shards may be lost; of the table's own packs: -1, as everything else needs them."""
+        if self.pack.kind is PackKind.TABLE:
+            return -1
+        return self.pack.geometry.m - len(missing_indices(self.pack, self.good))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Shards to be made, each once."""
+        return tuple(sorted({number for number, _ in self.wants}))
 
 
 def missing_indices(pack: Pack, good: Pack) -> list[int]:
@@ -56,9 +97,8 @@ def repair(ctx: Context) -> Repaired:
             run.pin()
         abort(ctx, left)
         ctx.event(Started("repair"))
-        for disk, answer in view.alarms().items():
-            mend(ctx, disk, answer.verdict)
-        done = _repair_all(ctx)
+        mend_all(ctx, view)
+        done = _Repair(ctx, run).all()
         ctx.table.spread_head()
         if ctx.index.unrecorded():
             run.commit(None)
@@ -72,29 +112,163 @@ def repair(ctx: Context) -> Repaired:
 
 def repair_missing(ctx: Context) -> int:
     """Before a put: the repair queue of earlier runs.  The put's own commit records the new homes."""
-    return _repair_all(ctx).shards
+    return _Repair(ctx, None).all().shards
 
 
-def _repair_all(ctx: Context) -> Repaired:
-    done = Repaired()
-    bad = ctx.index.bad()
-    all_seats: list[Seat] | None = None
-    for pack, good in list(_damaged(ctx, bad)):
-        all_seats = all_seats if all_seats is not None else seats(ctx)
+class _Repair:
+    """One repair; ``run``: the one that may store what no disk has any more, None where the caller does that itself."""
+
+    def __init__(self, ctx: Context, run: Run | None) -> None:
+        self._ctx = ctx
+        self._run = run
+        self._done = Repaired()
+        self._local = LocalSource(ctx)
+        self._memory = parse_size(ctx.config.limits.memory)
+        self._lost: list[Pack] = []
+
+    def all(self) -> Repaired:
+        """Again while reading finds more that is damaged."""
+        self._ctx.note_findings()
+        for _ in range(PASSES):
+            self._done.waiting, self._lost = 0, []
+            self._pass()
+            if not self._ctx.findings:
+                break
+            self._ctx.note_findings()
+        if self._lost:
+            self._save()
+        return self._done
+
+    def _pass(self) -> None:
+        gone = strangers(self._ctx) if ready_spares(self._ctx) else set()
+        damaged = list(_damaged(self._ctx, gone))
+        if not damaged:
+            return
+        self._targets = Targets(self._ctx, gone)
+        works = [self._plan(pack, good) for pack, good in damaged]
+        if self._run is not None:
+            self._ctx.event(Started("repair", self._done.shards + sum(len(work.wants) for work in works)))
+        self._back = PutBack(self._ctx, window=self._memory // 3, landed=self._landed, failed=self._failed)
+        self._works = {work.pack.id: work for work in works}
+        for _, urgent in groupby(works, key=lambda work: work.margin):  # the next ones wait until these are safe
+            for item, found in self._ctx.array.salvage(self._to_fetch(list(urgent)), window=self._memory // 3):
+                self._fetched(item.tag, found)
+            self._back.finish()
+        self._targets.promote()
+
+    def _plan(self, pack: Pack, good: Pack) -> Work:
+        """Who gets what is missing."""
         if pack.kind is PackKind.TABLE:
-            _repair_table(ctx, pack, good, done)
-        else:
-            _repair_data(ctx, pack, good, all_seats, done)
-        ctx.event(Progress(done.shards, done.bytes, done.bytes))
-    return done
+            held = {home.disk for home in good.homes}
+            lacking = [disk for disk in self._ctx.domains() if disk not in held]
+            able = [disk for disk in lacking if disk in self._ctx.table.usable()]
+            self._done.waiting += len(lacking) - len(able)
+            return Work(pack, good, [(0, disk) for disk in able])
+        work = Work(pack, good, [], [home.disk for home in good.homes])
+        sizes = object_sizes(pack)
+        for index in missing_indices(pack, good):
+            disk = self._targets.choose(pack, index, sizes[index], work.held)
+            if disk is None:
+                self._done.waiting += 1
+            else:
+                self._targets.take(disk, sizes[index])
+                work.held.append(disk)
+                work.wants.append((index, disk))
+        return work
+
+    def _to_fetch(self, works: Sequence[Work]) -> Iterator[Salvage]:
+        """The packs that must be fetched; what local files hold is made and sent off on the way."""
+        for start in range(0, len(works), LOOK):
+            part = works[start : start + LOOK]
+            self._local.look_for(
+                place.id
+                for work in part
+                if work.pack.kind is PackKind.DATA and work.wants
+                for place in self._ctx.index.places(work.pack.id)
+            )
+            for work in part:
+                readable = pack_tolerance(work.good, self._ctx.domains()) >= 0
+                if work.wants and self._from_files(work) and (readable or _whole(work)):
+                    continue
+                if not readable:
+                    self._lost.append(work.pack)
+                elif work.wants:
+                    yield Salvage(_quick(self._ctx, work.good), work.numbers, tag=work)
+
+    def _md5(self, work: Work) -> bool:
+        return any("md5" in self._ctx.disks[disk].caps.hashes for _, disk in work.wants)
+
+    def _from_files(self, work: Work) -> bool:
+        made = self._local.shards(work.pack, work.numbers, md5=self._md5(work))
+        if made is None:
+            return False
+        self._done.from_files += len(work.wants)
+        self._send(work, made)
+        return True
+
+    def _fetched(self, work: Work, found: dict[int, memoryview] | NotEnoughShards) -> None:
+        if isinstance(found, NotEnoughShards):
+            self._done.waiting += len(work.wants)
+            text = f"pack {work.pack.id.hex()[:8]} cannot be repaired now: {found}"
+            self._ctx.event(Notice(text, warning=True))
+            return
+        self._done.read += sum(len(payload) for payload in found.values())
+        md5 = self._md5(work)
+        made = {number: rebuild(found, work.pack, number, self._ctx.pool, md5=md5) for number in work.numbers}
+        self._send(work, made)
+
+    def _send(self, work: Work, made: dict[int, Shard]) -> None:
+        for number, disk in work.wants:
+            self._back.send(Delivery(work.pack, number, disk, made[number]))
+
+    def _landed(self, delivery: Delivery, home: Home) -> None:
+        pack, index, done = delivery.pack, self._ctx.index, self._done
+        if pack.kind is PackKind.DATA:
+            index.add_homes(replace(pack, homes=(home,)), fresh=True)
+        index.mark_good(pack.id, home.index, delivery.disk)
+        self._targets.took(delivery.disk)
+        done.shards += 1
+        done.bytes += len(delivery.shard.object)
+        self._ctx.event(Progress(done.shards, done.bytes, done.bytes))
+
+    def _failed(self, delivery: Delivery) -> None:
+        """Another legal disk, where there is one."""
+        work, pack = self._works[delivery.pack.id], delivery.pack
+        self._targets.refuse(delivery.disk)
+        tried = {*delivery.tried, delivery.disk}
+        if delivery.disk in work.held:
+            work.held.remove(delivery.disk)
+        disk = None
+        if pack.kind is PackKind.DATA:
+            disk = self._targets.choose(pack, delivery.number, len(delivery.shard.object), work.held, tried)
+        if disk is None:
+            self._done.waiting += 1
+            return
+        work.held.append(disk)
+        self._targets.take(disk, len(delivery.shard.object))
+        self._back.send(Delivery(pack, delivery.number, disk, delivery.shard, tried))
+
+    def _save(self) -> None:
+        """What too few shards are left of."""
+        bad = self._ctx.index.bad()
+        lost = [pack for pack in self._lost if not superseded(self._ctx, pack, bad)]
+        self._done.lost = len(lost)
+        data = [pack for pack in lost if pack.kind is PackKind.DATA]
+        if self._run is None or not data:
+            return
+        saved = rescue(self._ctx, self._run, data, self._local)
+        self._done.saved, self._done.saved_bytes = saved.chunks, saved.bytes
+        self._done.lost = len(lost) - len(data) + saved.lost
 
 
-def _damaged(ctx: Context, bad: Bad) -> Iterator[tuple[Pack, Pack]]:
-    """Packs with missing shards, those with the least margin first."""
+def _damaged(ctx: Context, gone: Collection[bytes] = ()) -> Iterator[tuple[Pack, Pack]]:
+    """Packs with missing shards, those with the least margin first.  ``gone``: disks that are not counted on."""
     found = []
-    joined = len(ctx.domains())
+    bad, joined = ctx.index.bad(), len(ctx.domains())
     for pack in ctx.index.packs():
         good = with_good_homes(ctx, pack, bad)
+        if gone and pack.kind is PackKind.DATA:
+            good = replace(good, homes=tuple(home for home in good.homes if home.disk not in gone))
         if pack.kind is PackKind.TABLE:
             if len(good.homes) < joined:
                 found.append((-1, pack, good))
@@ -104,85 +278,15 @@ def _damaged(ctx: Context, bad: Bad) -> Iterator[tuple[Pack, Pack]]:
         yield pack, good
 
 
-def _repair_table(ctx: Context, pack: Pack, good: Pack, done: Repaired) -> None:
-    held = {home.disk for home in good.homes}
-    targets = [disk for disk in ctx.table.usable() if disk not in held and disk in ctx.domains()]
-    done.waiting += len(ctx.domains()) - len(held) - len(targets)
-    for disk in targets:
-        home = _make(ctx, good, 0, disk, done)
-        if home is not None:
-            ctx.index.mark_good(pack.id, 0, disk)
+def _whole(work: Work) -> bool:
+    """Whether the pack can be read again once its wanted shards are where they belong."""
+    empty = sum(not digest for digest in work.pack.shards[: work.pack.geometry.k])
+    there = {home.index for home in work.good.homes} | set(work.numbers)
+    return len(there) >= work.pack.geometry.k - empty
 
 
-def _repair_data(ctx: Context, pack: Pack, good: Pack, all_seats: list[Seat], done: Repaired) -> None:
-    for index in missing_indices(pack, good):
-        disk = _home_for(pack, good, index, all_seats)
-        if disk is None:
-            done.waiting += 1
-            continue
-        home = _make(ctx, good, index, disk, done)
-        if home is not None:
-            good = Pack(pack.id, pack.kind, pack.geometry, pack.length, pack.shards, (*good.homes, home))
-            ctx.index.add_homes(Pack(pack.id, pack.kind, pack.geometry, pack.length, pack.shards, (home,)), fresh=True)
-            ctx.index.mark_good(pack.id, index, disk)
-
-
-def _home_for(pack: Pack, good: Pack, index: int, all_seats: list[Seat]) -> bytes | None:
-    """Where the shard belongs: the disk that had it before if it is usable, else another legal one."""
-    taken = {home.disk for home in good.homes}
-    free = [seat for seat in all_seats if seat.writable and seat.id not in taken]
-    before = [home.disk for home in pack.homes if home.index == index]
-    for seat in free:
-        if seat.id in before:
-            return seat.id
-    crowd: dict[str, int] = {}
-    for seat in all_seats:
-        if seat.id in taken:
-            crowd[seat.domain] = crowd.get(seat.domain, 0) + 1
-    legal = [seat for seat in free if crowd.get(seat.domain, 0) < max(1, pack.geometry.m)]
-    if not legal:
-        return None
-    return max(legal, key=lambda seat: (seat.room(0), seat.id)).id
-
-
-def _make(ctx: Context, good: Pack, index: int, disk: bytes, done: Repaired) -> Home | None:
-    """One shard, rebuilt, checked against the table's hash, put."""
-    try:
-        shard = ctx.array.reconstruct(good, index, pool=ctx.pool, md5="md5" in ctx.disks[disk].caps.hashes)
-    except NotEnoughShards as error:
-        done.lost += 1
-        ctx.event(Notice(f"pack {good.id.hex()[:8]} cannot be repaired: {error}", warning=True))
-        return None
-    md5 = shard.md5.hex() if shard.md5 else ""
-    name = shard_name(good.id, shard.index)
-    put = ctx.disks[disk].put(name, shard.object, digest=Digest(shard.sha256.hex(), md5))
-    answers, errors = gather({0: put}, ctx.env, enough=lambda _: False, patience=ctx.config.limits.patience * 4)
-    if errors:
-        _tell(ctx, disk, errors[0])
-        done.waiting += 1
-        return None
-    if not answers[0].verified and not _reads_back(ctx, disk, name, shard.sha256):
-        done.waiting += 1
-        return None
-    done.shards += 1
-    done.bytes += len(shard.object)
-    stored = answers[0]
-    return Home(shard.index, disk, stored.locator, bytes.fromhex(stored.hash("md5") or ""))
-
-
-def _reads_back(ctx: Context, disk: bytes, name: str, digest: bytes) -> bool:
-    """A disk that damaged a shard once is not believed unseen."""
-    reading = ctx.disks[disk].get(name)
-    answers, errors = gather({0: reading}, ctx.env, enough=lambda _: False, patience=ctx.config.limits.patience * 4)
-    if errors:
-        _tell(ctx, disk, errors[0])
-    elif hashlib.sha256(answers[0]).digest() != digest:
-        text = "still serves damaged data: a shard just put back is not what is read"
-        ctx.event(DiskNotice(ctx.disk_name(disk), text, alarm=True))
-    else:
-        return True
-    return False
-
-
-def _tell(ctx: Context, disk: bytes, error: BackendError) -> None:
-    ctx.event(DiskNotice(ctx.disk_name(disk), f"a shard could not be put back: {error}"))
+def _quick(ctx: Context, good: Pack) -> Pack:
+    """Without the disks that do not answer, where the others are enough."""
+    usable = set(ctx.table.usable())
+    quick = replace(good, homes=tuple(home for home in good.homes if home.disk in usable))
+    return quick if pack_tolerance(quick, ctx.domains()) >= 0 else good

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from webraid.array.tolerance import pack_tolerance
 from webraid.backend.budget import Balance
 from webraid.codec.levels import parse_level
+from webraid.config import Source
 from webraid.errors import WebRAIDError
+from webraid.files.problem import display
 from webraid.jobs.context import Context
+from webraid.jobs.growth import note_growth
 from webraid.jobs.idle import every, overdue, written
+from webraid.jobs.init import host
 from webraid.jobs.pages import load_index
 from webraid.jobs.reading import with_good_homes
 from webraid.jobs.repair import missing_indices
-from webraid.jobs.seats import stored_bytes, used_by_name
+from webraid.jobs.rescue import superseded
+from webraid.jobs.scrub_record import LastScrub, last_scrub, unfinished
+from webraid.jobs.seats import object_sizes, stored_bytes, used_by_name
 from webraid.jobs.snapshots import ordered
 from webraid.model import DiskState, Home, PackKind, PoolState
-from webraid.table.fold import DiskInfo
+from webraid.table.fold import DiskInfo, Shot
 from webraid.table.gather import gather
 from webraid.table.log import Verdict
+from webraid.table.records import ACTIVE, DRAINING, SPARE
 
 
 @dataclass(frozen=True, slots=True)
 class DiskStatus:
     """One disk.  ``stored``: bytes of ours by the table; ``free``: None where nobody knows.  ``written_ms``: when this
     machine last wrote to it, None if never; ``overdue``: so long ago that the provider may think the account idle.
-    ``hint``: what only the user can do about it (a login that is over); '' where waiting or plugging in is enough."""
+    ``hint``: what only the user can do about it (a login that is over); '' where waiting or plugging in is enough.
+    ``role``: active, draining or spare; ``deadline_ms``: until when a draining one is to be empty, 0: whenever."""
 
     name: str
     kind: str
@@ -40,12 +49,31 @@ class DiskStatus:
     overdue: bool = False
     budgets: tuple[Balance, ...] = ()
     hint: str = ""
+    role: str = ACTIVE
+    deadline_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """What is stored of one source: its newest whole snapshot.  ``name``: the config's, else the folders' names."""
+
+    name: str
+    host: str
+    snapshot: str
+    time_ms: int
+    files: int
+    bytes: int
+    problems: int
+    snapshots: int
+    configured: bool = False
 
 
 @dataclass(slots=True)
 class Status:
     """The front page.  ``survives``: disks (failure domains) that may vanish from now on without any loss; -1: some
-    data is unreadable now.  ``promised``: what the pool's level promises with all disks there."""
+    data is unreadable now.  ``promised``: what the pool's level promises with all disks there.  ``sources``: what was
+    last stored of each, those of the config first, also where there is nothing yet.  ``last_drill_ms``: on whatever
+    machine, 0: none yet.  ``condemned_...``: what waits in the trash."""
 
     name: str
     pool_id: str
@@ -69,6 +97,13 @@ class Status:
     alarms: list[str] = field(default_factory=list)
     level_explained: str = ""
     still_needed: int = 0
+    sources: list[SourceStatus] = field(default_factory=list)
+    last_scrub: LastScrub | None = None
+    last_drill_ms: int = 0
+    last_drill_files: int = 0
+    condemned_packs: int = 0
+    condemned_bytes: int = 0
+    scrub_unfinished: bool = False
 
 
 @dataclass(slots=True)
@@ -89,11 +124,14 @@ def margin(ctx: Context, domains: Mapping[bytes, str]) -> Margin:
         if pack.kind is PackKind.TABLE:
             there = [Home(0, home.disk) for home in good.homes if home.disk in domains]
             held = len({domains[home.disk] for home in there}) - 1
-            result.missing += len(ctx.domains()) - len(good.homes)
+            lacking = len(ctx.domains()) - len(good.homes)
         else:
             key = (pack.geometry, tuple((h.index, h.disk) for h in good.homes), tuple(map(bool, pack.shards)))
             held = seen[key] if key in seen else seen.setdefault(key, pack_tolerance(good, domains))
-            result.missing += len(missing_indices(pack, good))
+            lacking = len(missing_indices(pack, good))
+        if held < 0 and pack_tolerance(good, ctx.domains()) < 0 and superseded(ctx, pack, bad):
+            continue  # nothing depends on it: a repair has stored its chunks anew
+        result.missing += lacking
         result.unreadable += held < 0
         result.survives = min(result.survives, held)
     return result
@@ -122,6 +160,7 @@ def status(ctx: Context) -> Status:
     )  # fmt: skip
     ctx.manners.note_stored(lambda: used_by_name(ctx))
     result.disks = _disks(ctx)
+    note_growth(ctx.local, {disk.name: disk.stored for disk in result.disks}, ctx.env.now())
     table_margin = len(set(domains.values())) - 1
     result.survives = min(safe.survives, table_margin, promised if promised is not None else table_margin)
     result.missing_shards, result.unreadable_packs = safe.missing, safe.unreadable
@@ -133,9 +172,61 @@ def status(ctx: Context) -> Status:
         last = shots[-1]
         result.last_snapshot, result.last_time_ms = last.name, last.info.time_ms
         result.last_files, result.last_bytes = last.info.files, last.info.size
+    _history(ctx, result)
     healthy = len(usable & set(ctx.domains())) == count and not safe.missing and not result.alarms
     result.state = PoolState.FAILED if result.survives < 0 else PoolState.ONLINE if healthy else PoolState.DEGRADED
     return result
+
+
+def _history(ctx: Context, result: Status) -> None:
+    """What was last done, and what waits to be deleted."""
+    state = ctx.table.state
+    result.sources = _sources(ctx)
+    result.last_scrub = last_scrub(ctx.local)
+    result.scrub_unfinished = unfinished(ctx.local) is not None
+    if state.drilled:
+        _, last = max(state.drilled, key=lambda item: item[1].time_ms)
+        result.last_drill_ms, result.last_drill_files = last.time_ms, last.files
+    for pack_id in state.condemned.keys() - state.swept:
+        pack = ctx.index.pack(pack_id)
+        result.condemned_packs += 1
+        result.condemned_bytes += sum(object_sizes(pack)[home.index] for home in pack.homes) if pack else 0
+
+
+def _sources(ctx: Context) -> list[SourceStatus]:
+    """The config's sources as this machine stores them, then whatever else was stored, by machine and folders."""
+    found: dict[tuple[str, str], list[Shot]] = {}
+    here = host()
+    own = {source.name: _paths(source) for source in ctx.config.sources}
+    for shot in ordered(ctx):
+        if not shot.info.partial:
+            found.setdefault((shot.info.host, _named(shot, own if shot.info.host == here else {})), []).append(shot)
+    configured = [(here, name) for name in own]
+    rest = sorted(found.keys() - set(configured))
+    return [_source(key, found.get(key, []), configured=key in configured) for key in [*configured, *rest]]
+
+
+def _paths(source: Source) -> set[bytes]:
+    return {bytes(Path(path).expanduser().absolute()) for path in source.paths}
+
+
+def _named(shot: Shot, own: Mapping[str, set[bytes]]) -> str:
+    """The source's name; one of the config stored by hand is that one, too."""
+    if shot.info.source:
+        return shot.info.source
+    origins = {root.origin for root in shot.info.roots}
+    known = next((name for name, paths in own.items() if paths == origins), "")
+    names = ", ".join(display(root.name) for root in shot.info.roots)
+    return known or (f"{names} (by hand)" if names in own else names)
+
+
+def _source(key: tuple[str, str], shots: list[Shot], *, configured: bool) -> SourceStatus:
+    if not shots:
+        return SourceStatus(key[1], key[0], "", 0, 0, 0, 0, 0, configured)
+    last, info = shots[-1], shots[-1].info
+    return SourceStatus(
+        key[1], key[0], last.name, info.time_ms, info.files, info.size, info.problems, len(shots), configured
+    )  # fmt: skip
 
 
 def _disks(ctx: Context) -> list[DiskStatus]:
@@ -157,7 +248,8 @@ def _disks(ctx: Context) -> list[DiskStatus]:
         result.append(
             DiskStatus(
                 info.name, info.kind, info.domain, word, detail, used.get(info.id, 0), free, capacity,
-                *_rest(ctx, info), _balances(ctx, info), _hint(ctx, info),
+                *_rest(ctx, info), _balances(ctx, info), _hint(ctx, info), info.role,
+                info.deadline_ms,
             )
         )  # fmt: skip
     return result
@@ -199,4 +291,5 @@ def _state(ctx: Context, info: DiskInfo) -> tuple[str, str]:
         return DiskState.REBUILDING.value, "joining: run add-backend again to finish"
     words = [f"behind by {len(answer.missing)} records; the next put catches it up"] if answer.missing else []
     words += [balance.sentence() for balance in _balances(ctx, info) if not balance.left]
-    return DiskState.ONLINE.value, "; ".join(words)
+    state = {DRAINING: DiskState.DRAINING, SPARE: DiskState.SPARE}.get(info.role, DiskState.ONLINE)
+    return state.value, "; ".join(words)

@@ -1,4 +1,4 @@
-"""The public API: what lies on the disks is verified and mended."""
+"""The public API: what lies on the disks is verified, mended, and restored for a trial."""
 
 from __future__ import annotations
 
@@ -8,20 +8,55 @@ from webraid.pool.base import Opened
 
 if TYPE_CHECKING:
     from webraid.jobs.check import CheckResult
+    from webraid.jobs.drill import DrillResult
     from webraid.jobs.repair import Repaired
+    from webraid.jobs.scrub import ScrubResult
 
 
 class Care(Opened):
     """Verifying and mending."""
 
-    def check(self, *, read_data: bool = False, sample: float | None = None) -> CheckResult:
-        """Verify what lies on the disks."""
+    def check(
+        self, *, read_data: bool = False, sample: float | None = None, subset: str = ""
+    ) -> CheckResult:  # fmt: skip
+        """A quick look at everything: logs, listings, hashes, a sample of the data, every snapshot's tree.
+
+        ``read_data``: all shards are read; ``sample``: this share of them, 0 to 1, where reading costs something;
+        ``subset``: '1/7', '5%' or '2GiB' of them.
+        """
         from webraid.jobs.check import check
 
-        return check(self._ctx, read_data=read_data, sample=sample)
+        return check(self._ctx, read_data=read_data, sample=sample, subset=subset)
+
+    def scrub(
+        self, mode: str = "", *, subset: str = "", restart: bool = False, resume: bool = False
+    ) -> ScrubResult:  # fmt: skip
+        """Compare what lies on the disks with the table.  What is found bad does not count until it is repaired.
+
+        ``mode``: 'list' (the providers' hashes, no download; folders are read), 'sample' (besides, [check] sample),
+        'round' (a part, so that all is read once in [check] full-every), 'full'; '' is what [check] scrub says.
+        ``subset``: '1/7', '5%' or '2GiB' of everything instead.  One that was interrupted is gone on with, unless
+        ``restart``; ``resume``: whatever it was to read.  Raises PoolBusy while another one runs on this machine.
+        """
+        from webraid.jobs.scrub import Request, scrub
+
+        return scrub(self._ctx, Request(mode, subset, restart, resume))
+
+    def pause_scrub(self) -> None:
+        """Ask the scrub that runs on this machine, in any process, to stop.  Raises PoolError when none runs."""
+        from webraid.jobs.scrub import pause
+
+        pause(self._ctx.settings.places)
 
     def repair(self) -> Repaired:
-        """Make missing and damaged shards again."""
+        """Make missing and damaged shards again, from this machine's files or from k others.  Only adds."""
         from webraid.jobs.repair import repair
 
         return repair(self._ctx)
+
+    def drill(self, files: int = 5) -> DrillResult:
+        """A restore drill: bring so many files back, chosen by chance, without as many disks as may be lost, and
+        compare them.  When all went well the pool remembers it; deletion is allowed only after the first one."""
+        from webraid.jobs.drill import drill
+
+        return drill(self._ctx, files)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from webraid.pool.base import Opened
 
 if TYPE_CHECKING:
+    from webraid.jobs.doctor import Diagnosis
+    from webraid.jobs.durability import Durability
     from webraid.jobs.status import Status
 
 
@@ -14,7 +16,22 @@ class Standing(Opened):
     """What tells how safe everything is."""
 
     def status(self) -> Status:
-        """Where the pool stands."""
+        """Where the pool stands: what it survives, its disks, what was last done.  Never raises for missing disks."""
         from webraid.jobs.status import status
 
         return status(self._ctx)
+
+    def durability(self) -> Durability:
+        """What is survived now, by level and failure domain, and what a model with stated rates says of a year."""
+        from webraid.jobs.durability import durability
+
+        return durability(self._ctx)
+
+    def doctor(self, *, canary: bool = True) -> Diagnosis:
+        """Look for what is not as it should be, with what to do about it.
+
+        ``canary``: try to delete a small object on every disk, to see which of them this machine's keys can erase.
+        """
+        from webraid.jobs.doctor import doctor
+
+        return doctor(self._ctx, canary=canary)

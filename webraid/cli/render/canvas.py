@@ -17,7 +17,7 @@ from rich.text import Text
 
 from webraid.cli.gauge import Gauge, Meters, nothing
 from webraid.cli.words import many, safe
-from webraid.jobs.events import DiskNotice, FileTrouble, Notice, ShardFound
+from webraid.jobs.events import DiskNotice, FileRestored, FileStored, FileTrouble, Notice, ShardFound
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -161,6 +161,8 @@ class Canvas:
                 self._tell((event.disk, f"{event.problem} shard"), text, BAD if event.problem == "corrupt" else WARN)
             case FileTrouble():
                 self._tell(("", "file"), f"{event.path}: {event.reason}", WARN)
+            case FileStored() | FileRestored() if self.verbose:
+                self._tell(("", "stored"), f"{event.action:9}  {event.path}", FAINT)
             case Notice() if event.warning or self.verbose:
                 self._tell(("note", event.text), event.text, WARN if event.warning else FAINT, most=1)
 

@@ -12,20 +12,23 @@ from webraid.cli.words import ago, many, moment, safe
 from webraid.model import DiskState, PoolState, show_size
 
 if TYPE_CHECKING:
+    from webraid.cli.scheduled import Scheduled
     from webraid.jobs.status import DiskStatus, Status
 
 STYLES = {
     DiskState.ONLINE: GOOD, DiskState.UNREACHABLE: WARN, DiskState.REBUILDING: WARN, DiskState.FAULTED: BAD,
+    DiskState.DRAINING: WARN,
 }  # fmt: skip
 NEARLY_FULL = 0.9
 ROOMY = 100  # columns
 BARS = 60  # columns
+MOST_SOURCES = 8
 
 
 class Front(Canvas):
     """The pool and its disks."""
 
-    def status(self, now: Status) -> None:
+    def status(self, now: Status, plan: Scheduled | None = None) -> None:
         """Where the pool stands."""
         style = {PoolState.ONLINE: GOOD, PoolState.DEGRADED: WARN, PoolState.FAILED: BAD}[PoolState(now.state)]
         style = WARN if style == GOOD and verdict.weaker(now) else style
@@ -39,7 +42,8 @@ class Front(Canvas):
         if now.disks:
             self.disks(now.disks)
             self.line()
-        rows = [("last snapshot", self._last(now)), ("snapshots", f"{now.snapshots:,}")]
+        rows = [("last snapshot", self._last(now)), *self._sources(now, plan), ("snapshots", f"{now.snapshots:,}")]
+        rows += self._care(now, plan)
         if now.missing_shards:
             rows.append(("missing", many(now.missing_shards, "shard")))
         if now.unreadable_packs:
@@ -71,6 +75,53 @@ class Front(Canvas):
         when = f"{moment(now.last_time_ms)} ({ago(self.env.now(), now.last_time_ms)})"
         return f"{now.last_snapshot}  {when}  {many(now.last_files, 'file')}, {show_size(now.last_bytes)}"
 
+    def _sources(self, now: Status, plan: Scheduled | None) -> list[tuple[str, str]]:
+        """The newest snapshot of each source, where there are several or the config names any."""
+        if len(now.sources) < 2 and not any(source.configured for source in now.sources):
+            return []
+        hosts = {source.host for source in now.sources}
+        rows = []
+        for source in now.sources[:MOST_SOURCES]:
+            of = f"{source.name} of {source.host}" if len(hosts) > 1 else source.name
+            late = source.configured and plan is not None and plan.late(source.time_ms)
+            words = [ago(self.env.now(), source.time_ms), many(source.files, "file"), show_size(source.bytes)]
+            text = ", ".join(words) if source.snapshot else "never stored"
+            trouble = [f"{many(source.problems, 'file')} with problems"] if source.problems else []
+            trouble += ["OVERDUE"] if late else []
+            rows.append(("", "; ".join([f"{of}: {text}", *trouble])))
+        if len(now.sources) > MOST_SOURCES:
+            rows.append(("", f"and {len(now.sources) - MOST_SOURCES} more: webraid snapshots"))
+        return rows
+
+    def _care(self, now: Status, plan: Scheduled | None) -> list[tuple[str, str]]:
+        """When everything was last verified, tried out and run."""
+        if not now.snapshots:
+            return []
+        scrub, time = now.last_scrub, self.env.now()
+        more = " (one was interrupted: the next goes on there)" if now.scrub_unfinished else ""
+        rows = [("last scrub", f"never on this machine{more}")]
+        if scrub is not None:
+            bad = many(scrub.corrupt + scrub.missing, "bad shard") if scrub.corrupt + scrub.missing else "nothing bad"
+            rows = [
+                ("last scrub", f"{ago(time, int(scrub.time * 1000))}: {bad}; {scrub.covered:.0%} read lately{more}")
+            ]
+        drill = "never: 'webraid check --drill 5'"
+        if now.last_drill_ms:
+            drill = f"{ago(time, now.last_drill_ms)}: {many(now.last_drill_files, 'file')} came back"
+        rows.append(("last drill", drill))
+        if plan is not None and plan.began_ms:
+            ended = "went well" if not plan.exit_code else f"ended with {plan.exit_code}: {plan.error or plan.summary}"
+            if not plan.ended_ms:
+                ended = "has not ended"
+            late = "; OVERDUE" if plan.overdue else ""
+            rows.append(("last run", f"{ago(time, plan.began_ms)}: {ended}{late}"))
+        elif plan is not None:
+            rows.append(("last run", "none yet" if plan.installed else "no schedule: 'webraid schedule install'"))
+        if now.condemned_packs:
+            trash = f"{many(now.condemned_packs, 'pack')}, {show_size(now.condemned_bytes)}"
+            rows.append(("in the trash", trash))
+        return rows
+
     def disks(self, disks: list[DiskStatus]) -> None:
         """A line for each disk; what is odd about one follows below it."""
         head = ["Disk", "State", "Used", *([""] if self._bars else []), "Free", "Domain"]
@@ -82,6 +133,10 @@ class Front(Canvas):
             right=("", "Free") if self._bars else ("Used", "Free"),
         )
         for disk in disks:
+            if disk.role == "draining":
+                until = f" until {moment(disk.deadline_ms)[:10]}" if disk.deadline_ms else ""
+                text = f"is being emptied{until}: {show_size(disk.stored)} to go"
+                self.line(Text.assemble((f"  {safe(disk.name)}: ", FAINT), text))
             if disk.detail:
                 self.line(Text.assemble((f"  {safe(disk.name)}: ", FAINT), safe(disk.detail)))
 

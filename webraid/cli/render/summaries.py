@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.padding import Padding
 from rich.text import Text
 
 from webraid.cli import verdict
 from webraid.cli.render.canvas import BAD, FAINT, GOOD, WARN, Canvas
 from webraid.cli.words import duration, many, rate, safe, survival
+from webraid.errors import EXIT_DEGRADED
 from webraid.model import show_size
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from webraid.jobs.put import PutResult
     from webraid.jobs.recover import Recovered
     from webraid.jobs.repair import Repaired
+
+INDENT = (0, 0, 0, 4)  # columns to the left, in rich's order
 
 
 class Summaries(Canvas):
@@ -84,11 +88,22 @@ class Summaries(Canvas):
 
     def got(self, result: GetResult, flows: Sequence[Traffic]) -> None:
         """Files that are back."""
-        text = f"{many(result.files, 'file')} and {many(result.dirs, 'folder')} of snapshot {result.snapshot} are in "
+        are = "would be written into" if result.dry_run else "are in"
+        text = f"{many(result.files, 'file')} and {many(result.dirs, 'folder')} of snapshot {result.snapshot} {are} "
         self.line(Text.assemble(text, (safe(result.target), "bold")))
         self.line()
         speed = rate(result.bytes, result.seconds)
         rows = [("read", f"{show_size(result.bytes)} in {duration(result.seconds)}, {speed}")]
+        if result.dry_run:
+            rows = [("to read", show_size(result.bytes))]
+        if result.updated:
+            name = "to replace" if result.dry_run else "replaced"
+            rows.append((name, f"{many(result.updated, 'file')} that differed"))
+        if result.deleted:
+            name = "to delete" if result.dry_run else "deleted"
+            rows.append((name, f"{many(result.deleted, 'thing')} not in the snapshot"))
+        if result.verified:
+            rows.append(("read back", f"{many(result.verified, 'file')}, {len(result.mismatched):,} wrong"))
         if result.skipped:
             rows.append(("skipped", f"{many(result.skipped, 'file')} there already"))
         if result.problems:
@@ -104,12 +119,9 @@ class Summaries(Canvas):
         good = not result.exit_code
         self.line(verdict.of_check(result), style=GOOD if good else BAD if result.exit_code != 20 else WARN)
         self.line()
-        if result.disks:
-            head = ("Disk", "Shards", "By hash", "Read", "Missing", "Corrupt", "Log")
-            self.table(head, [_checked(disk) for disk in result.disks], right=head[1:6])
-            self.line()
+        self.inspected(result.disks)
         for alarm in result.alarms:
-            self.line(f"ALARM: {alarm}", style=BAD)
+            self.alarm(alarm)
         self.pairs([
             ("snapshots", f"{result.snapshots:,} walked, {many(result.chunks, 'chunk')} accounted for"),
             ("read", f"{show_size(sum(disk.bytes_read for disk in result.disks))} in {duration(result.seconds)}"),
@@ -117,12 +129,49 @@ class Summaries(Canvas):
         self._flows(flows)
         self.next_step(verdict.after_check(result))
 
+    def inspected(self, disks: Sequence[DiskCheck]) -> None:
+        """What check and scrub found, a line for each disk."""
+        if disks:
+            head = ("Disk", "Shards", "By hash", "Read", "Missing", "Corrupt", "Log")
+            self.table(head, [_checked(disk) for disk in disks], right=head[1:6])
+            self.line()
+
+    def verdict(self, text: str, code: int) -> None:
+        """The first line of a page, in the colour of how bad it is."""
+        self.line(text, style=GOOD if not code else WARN if code == EXIT_DEGRADED else BAD)
+
+    def alarm(self, text: str) -> None:
+        """Something that must be looked at."""
+        self.line(f"ALARM: {text}", style=BAD)
+
+    def finding(self, severity: str, topic: str, what: str, why: str, todo: str) -> None:
+        """One thing that the doctor has found, with what to do."""
+        style = {"alarm": BAD, "warning": WARN}.get(severity, FAINT)
+        self.line(Text.assemble((f"{severity.upper()}  ", style), (f"{safe(topic)}: ", "bold"), safe(what)))
+        if why:
+            self.draw(Padding(Text(safe(why), style=FAINT), INDENT))
+        if todo:
+            self.draw(Padding(Text.assemble(("Do: ", "bold"), safe(todo)), INDENT))
+
+    def fine(self, texts: Sequence[str]) -> None:
+        """What was looked at and needs nothing."""
+        self.line("Looked at and fine:")
+        for text in texts:
+            self.draw(Padding(Text(safe(text)), INDENT))
+
+    def flows(self, flows: Sequence[Traffic]) -> None:
+        """What a run has cost, a line for each disk."""
+        self._flows(flows)
+
     def repaired(self, result: Repaired) -> None:
         """What was mended."""
         code = verdict.repair_code(result)
         self.line(verdict.of_repair(result), style=GOOD if not code else WARN if not result.lost else BAD)
         if result.shards:
-            self.pairs([("stored", f"{show_size(result.bytes)} in {duration(result.seconds)}")])
+            made = f"{many(result.from_files, 'shard')} from this machine's files" if result.from_files else ""
+            read = f"{show_size(result.read)} read" if result.read else ""
+            words = [f"{show_size(result.bytes)} in {duration(result.seconds)}", read, made]
+            self.pairs([("stored", "; ".join(word for word in words if word))])
         self._flows(self.moved)
         if result.waiting or result.lost:
             self.next_step("Bring the missing disks back, or add another one; then run it again. See 'webraid status'.")
