@@ -16,4 +16,6 @@ LEAST = {
     "recover again, early": 60,
     "recover again, late": 15,
     "repair": 40,
+    "put with checkpoints": 40,
+    "put with checkpoints, again": 20,
 }

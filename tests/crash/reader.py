@@ -126,12 +126,16 @@ class Reader:
         index = Index()
         for _, commit in state.live_commits():
             for number, packed in enumerate(commit.packs):
+                if packed.id in state.swept:
+                    continue
                 geometry = Geometry(Code.COPIES, 1, max(1, len(joined)))
                 pack = Pack(packed.id, PackKind.TABLE, geometry, packed.length, (packed.sha256,))
                 index.add(pack, [at.place() for at in commit.places if at.pack == number])
+        segments = set(state.segments())
         for _, commit in state.live_commits():
             for segment in commit.segments:
-                self._take_in(segment, index, disks, found)
+                if segment in segments:
+                    self._take_in(segment, index, disks, found)
         for pack in index.packs.values():
             self._weigh(pack, index, disks, joined, found)
         return index
@@ -145,6 +149,8 @@ class Reader:
         if segment not in self._segments:
             self._segments[segment] = decode_segment(plain)
         for pack in self._segments[segment].packs.values():
+            if pack.id in found.state.swept:
+                continue
             index.add(pack, self._segments[segment].places[pack.id])
 
     def _weigh(
@@ -153,7 +159,8 @@ class Reader:
     ) -> None:  # fmt: skip
         homes = [Home(i, disk) for i, disk in self._valid(pack, disks)]
         if pack.kind is PackKind.DATA:  # a shard that the table does not name helps nobody who does not look for it
-            named = {(home.index, home.disk) for home in pack.homes}
+            left = found.state.left
+            named = {(home.index, home.disk) for home in pack.homes if not left(home.disk, pack.id, home.index)}
             homes = [home for home in homes if (home.index, home.disk) in named]
         safe = pack_tolerance(pack, joined, homes)
         found.weakest = min(found.weakest, safe)

@@ -8,7 +8,6 @@ under way when the machine died and that may, by the seed, take effect all the s
 from __future__ import annotations
 
 import contextlib
-import functools
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +21,6 @@ import pytest
 from tests.crash.localwrites import local_writes
 from webraid import pool as webraid
 from webraid.array import layout as array_layout
-from webraid.backend import registry
 from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
 from webraid.backend.memory import Memory, Store
@@ -120,7 +118,7 @@ class Stepping(Wrapper):
                 self.world.steps.note_put(self.disk, call, before, self.world.stores[self.disk].get(call.name)[0])
             return answer
 
-        return self.world.steps(f"{self.disk} {call.op} {call.name}", effect, ghost=call.op is Op.PUT)
+        return self.world.steps(f"{self.disk} {call.op} {call.name}", effect, ghost=call.op in (Op.PUT, Op.DELETE))
 
 
 @dataclass(frozen=True)
@@ -208,7 +206,6 @@ def small_and_threadless() -> Iterator[None]:
     """Disks do their jobs at once, and a pack is dealt in units so small that tiny packs have k data shards."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "Disk", AtOnce)
-        patch.setattr(registry, "entry_points", functools.cache(registry.entry_points))  # asked for at every opening
         for module in (codec_layout, footer, array_layout):
             patch.setattr(module, "UNIT", UNIT)
         yield

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from webraid.array.events import ArrayEvent
 from webraid.array.fetch import TICK, Fetch, Job, Standing
@@ -16,8 +16,10 @@ from webraid.array.writer import PATIENCE, SAMPLE, Alternate, Writer
 from webraid.backend.disk import Disk
 from webraid.codec.shard import Shard, rebuild
 from webraid.env import Env
+from webraid.errors import NotEnoughShards
 from webraid.model import Code, Pack
 
+T = TypeVar("T")
 WINDOW = 96 << 20
 
 
@@ -27,6 +29,16 @@ class Request:
 
     pack: Pack
     ranges: Ranges | None = None
+    tag: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """Whole payloads that give shards ``indices`` of a pack: these themselves where the pack's homes name them, else k
+    others.  ``tag`` is the caller's own."""
+
+    pack: Pack
+    indices: tuple[int, ...]
     tag: Any = None
 
 
@@ -69,35 +81,33 @@ class Array:
         consumed on the caller's thread.  A pack that cannot be read does not end the others: its view's ``error`` says
         so and its ``get`` raises it.
         """
+        for request, job in self._flow(((item, self._job(item.pack, item.ranges, False)) for item in requests), window):
+            view = job.view()
+            del job  # the caller may be slow: nothing is kept that it does not hold itself
+            yield request, view
+
+    def salvage(
+        self, wanted: Iterable[Salvage], *, window: int = WINDOW
+    ) -> Iterator[tuple[Salvage, dict[int, memoryview] | NotEnoughShards]]:
+        """Payloads by shard number, each the one that the table names, for many packs at once; or why they cannot be
+        had.  No shard is fetched that is not needed.  Bounded and ordered as ``read_many``."""
+        for item, job in self._flow(((item, self._salvaging(item)) for item in wanted), window):
+            (row,) = job.task.rows
+            found = job.error or {index: job.landed.part(row, index) for index in row.have}
+            del job
+            yield item, found
+
+    def _salvaging(self, item: Salvage) -> Job:
+        task = make_task(item.pack, self.disks, (), whole=True)
+        task.row(0, payload_lengths(item.pack)[0], item.indices)
+        return Job(item.pack, task)
+
+    def _flow(self, jobs: Iterable[tuple[T, Job]], window: int) -> Iterator[tuple[T, Job]]:
         bulk = _Bulk(Fetch(self._standing))
         try:
-            yield from self._flow(iter(requests), bulk, window)
+            yield from _in_bulk(iter(jobs), bulk, window)
         finally:
             bulk.close()
-
-    def _flow(self, requests: Iterator[Request], bulk: _Bulk, window: int) -> Iterator[tuple[Request, PackView]]:
-        waiting: dict[Job, tuple[Request, int]] = {}
-        used = 0
-        ahead = self._next(requests)
-        while ahead or waiting:
-            while ahead and (not waiting or used + ahead[2] <= window):
-                request, job, cost = ahead
-                waiting[job] = request, cost
-                used += cost
-                bulk.add(job)
-                ahead = self._next(requests)
-            job = bulk.take()
-            request, cost = waiting.pop(job)
-            yield request, job.view()
-            del job
-            used -= cost
-
-    def _next(self, requests: Iterator[Request]) -> tuple[Request, Job, int] | None:
-        request = next(requests, None)
-        if request is None:
-            return None
-        job = self._job(request.pack, request.ranges, False)
-        return request, job, sum(row.enough * (row.stop - row.start) for row in job.task.rows)
 
     def _job(self, pack: Pack, ranges: Ranges | None, strict: bool) -> Job:
         there = [self.disks[home.disk] for home in pack.homes if home.disk in self.disks]
@@ -145,6 +155,30 @@ class Array:
         if job.error is not None:
             raise job.error
         return job
+
+
+def _in_bulk(jobs: Iterator[tuple[T, Job]], bulk: _Bulk, window: int) -> Iterator[tuple[T, Job]]:
+    """Each job when it is over.  What was yielded counts against the window until the next one is asked for."""
+    waiting: dict[Job, tuple[T, int]] = {}
+    used = 0
+    ahead = next(jobs, None)
+    while ahead or waiting:
+        while ahead and (not waiting or used + _cost(ahead[1]) <= window):
+            item, job = ahead
+            waiting[job] = item, _cost(job)
+            used += _cost(job)
+            bulk.add(job)
+            ahead = next(jobs, None)
+        job = bulk.take()
+        item, cost = waiting.pop(job)
+        yield item, job
+        del job
+        used -= cost
+
+
+def _cost(job: Job) -> int:
+    """Bytes on their way for it, at most."""
+    return sum(row.enough * (row.stop - row.start) for row in job.task.rows)
 
 
 def _most(pack: Pack, ranges: Ranges | None) -> bool:

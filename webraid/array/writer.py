@@ -97,6 +97,11 @@ class Writer:
         self._wait(lambda: not self._open)
         return self._results
 
+    def so_far(self) -> list[StripeResult]:
+        """Where shards of stripes lie that ``on_stripe`` was not told of yet: for a run that is given up."""
+        with self._change:
+            return [stripe.result() for stripe in self._open]
+
     # -------------------------------------------------------------------------------------- on the submitting thread
     def _wait(self, until: Callable[[], bool]) -> None:
         self._tend()
@@ -137,8 +142,9 @@ class Writer:
     def _settle(self) -> None:
         with self._change:
             settled = [stripe for stripe in self._open if all(slot.over for slot in stripe.slots)]
-            self._open = [stripe for stripe in self._open if stripe not in settled]
         for stripe in settled:
+            with self._change:
+                self._open.remove(stripe)
             if self._on_stripe is None:
                 self._results.append(stripe.result())
             else:

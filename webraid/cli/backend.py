@@ -1,4 +1,4 @@
-"""backend ls, test, speed, login, rm (and add): the disks of the pool."""
+"""backend ls, test, speed, login, spare, domain, rm (and add, drain, replace): the disks of the pool."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from webraid.cli.add_backend import add_backend
 from webraid.cli.completion import disk_names
 from webraid.cli.dialogue import dialogue
 from webraid.cli.documents import summary
+from webraid.cli.drain import drain
 from webraid.cli.flags import command, family
 from webraid.cli.invocation import Invocation
+from webraid.cli.replace import replace
 from webraid.cli.wizard import ask_secrets
 from webraid.cli.words import duration
 from webraid.errors import EXIT_ERROR, EXIT_OK, AuthExpired, ConfigError
@@ -34,6 +36,10 @@ def register(app: typer.Typer) -> None:
     command(group, "speed")(speed)
     for where in (group, app):  # 'webraid login NAME' is what an expired login's message says
         command(where, "login", cls=kind_options.KindCommand, context_settings=kind_options.LOOSE)(login)
+    command(group, "drain")(drain)
+    command(group, "replace")(replace)
+    command(group, "spare")(spare)
+    command(group, "domain")(domain)
     command(group, "rm")(rm)
 
 
@@ -153,6 +159,52 @@ def again(call: Invocation, pool: Pool, name: str, said: kind_options.Words) -> 
                 raise
             typer.echo(f"{error}.", err=True)
             secrets = ask_secrets(call, said.kind)
+
+
+def spare(
+    call: Invocation,
+    name: NAME,
+    off: Annotated[bool, typer.Option("--off", help="Use it as any other disk from now on.")] = False,
+) -> None:
+    """Keep a disk ready to take a lost one's place.
+
+    A spare holds the file table and no data.  When another disk is lost, 'rebuild' and 'repair' fill the spare first,
+    and it is an active disk from then on.
+
+    \b
+    Examples:
+      webraid backend spare d7
+      webraid backend spare d7 --off
+    """
+    with call.pool() as pool:
+        pool.set_spare(name, spare=not off)
+    word = "is used as any other disk" if off else "is a hot spare: it gets data when another disk is lost"
+    call.summary(
+        lambda: summary("backend spare", backend=name, role="active" if off else "spare"),
+        lambda screen: screen.line(f"Disk {name} {word}."),
+    )
+
+
+def domain(
+    call: Invocation,
+    name: NAME,
+    to: Annotated[str, typer.Argument(metavar="DOMAIN", help="Any word, such as attic or google.", show_default=False)],
+) -> None:
+    """Say with which other disks a disk fails.
+
+    Disks of one failure domain are lost together: one house, one company, one account.  New data heeds it at once;
+    'webraid rebalance' moves what lies wrongly then.
+
+    \b
+    Example:
+      webraid backend domain nas attic
+    """
+    with call.pool() as pool:
+        pool.move_domain(name, to)
+    call.summary(
+        lambda: summary("backend domain", backend=name, domain=to),
+        lambda screen: screen.line(f"Disk {name} belongs to failure domain {to} now. 'webraid rebalance' heeds it."),
+    )
 
 
 def rm(

@@ -1,21 +1,24 @@
-"""backend ls, test, speed and rm."""
+"""backend ls, test, speed, rm and domain."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 
+from msgspec.structs import replace
+
 from webraid.array.tolerance import pack_tolerance
 from webraid.backend.conformance import Result, Subject, run_checks
 from webraid.backend.conformance.subject import scratch_prefix
 from webraid.backend.probe import Probe, Speed, measure
-from webraid.config import DiskSection, drop_disk
+from webraid.config import DiskSection, drop_disk, put_disk
 from webraid.errors import IntegrityError, NotInTable, QuorumLost, RedundancyError
 from webraid.jobs.caps import keep_caps, kept_caps
-from webraid.jobs.connection import Connection, Opener, from_section, open_connection
+from webraid.jobs.connection import Connection, Opener, from_section, open_connection, seal_connection
 from webraid.jobs.context import Context, locked
 from webraid.jobs.pages import load_index
 from webraid.jobs.reading import with_good_homes
@@ -23,7 +26,7 @@ from webraid.jobs.vault import lazily, vault_of
 from webraid.model import PackKind
 from webraid.table.fold import DiskInfo
 from webraid.table.quorum import majority
-from webraid.table.records import RemoveDisk
+from webraid.table.records import AddDisk, RemoveDisk
 
 SCRATCH = "scratch/"  # where places are tried out; nothing of the pool lies there
 MOST = 8  # connections at once that are measured
@@ -116,19 +119,51 @@ def remove_disk(ctx: Context, name: str, *, force: bool = False, lost: bool = Fa
                 hint="Add another disk and run 'webraid repair' first; --force removes it all the same.",
             )
         if lost:
-            good = sum(disk in rest for disk in ctx.table.usable())
-            if rest and good < majority(len(rest)):
-                raise QuorumLost(f"only {good} of the other {len(rest)} disks answer")
+            require_others(ctx, info)
         elif info.joined:
             ctx.table.require_quorum()
-        ctx.table.append(RemoveDisk(disk=info.id))
-        ctx.table.flush(ctx.config.limits.patience)
-        drop_disk(ctx.settings.places.config, name)
-        vault_of(ctx.settings, ctx.config).put(name, {})
-        if not any(disk.kind == info.kind and disk.name != name for disk in ctx.config.disks):
-            shutil.rmtree(ctx.settings.places.plugin(info.kind), ignore_errors=True)  # tokens may lie there, too
+        take_out(ctx, info)
         answering = {disk: domain for disk, domain in rest.items() if disk in ctx.table.usable()}
         return _margin(ctx, answering)
+
+
+def take_out(ctx: Context, info: DiskInfo) -> None:
+    """The disk is no part of the pool any more, and this machine forgets how to reach it.  Raises QuorumLost."""
+    ctx.table.append(RemoveDisk(disk=info.id))
+    ctx.table.flush(ctx.config.limits.patience)
+    drop_disk(ctx.settings.places.config, info.name)
+    vault_of(ctx.settings, ctx.config).put(info.name, {})
+    if not any(disk.kind == info.kind and disk.name != info.name for disk in ctx.config.disks):
+        shutil.rmtree(ctx.settings.places.plugin(info.kind), ignore_errors=True)  # tokens may lie there, too
+
+
+def require_others(ctx: Context, info: DiskInfo) -> None:
+    """That a majority of the disks besides ``info`` answers: enough to go on without it.  Raises QuorumLost."""
+    rest = ctx.domains().keys() - {info.id}
+    good = sum(disk in rest for disk in ctx.table.usable())
+    if rest and good < majority(len(rest)):
+        raise QuorumLost(f"only {good} of the other {len(rest)} disks answer")
+
+
+def move_domain(ctx: Context, name: str, domain: str) -> None:
+    """The disk fails together with others than was said when it joined.  New stripes heed it; 'rebalance' moves what
+    lies wrongly now.  Raises NotInTable, QuorumLost."""
+    with locked(ctx.settings.places):
+        ctx.open_table()
+        info = find_disk(ctx, name)
+        ctx.table.require_quorum()
+        connection = replace(open_connection(info, ctx.identity.root, ctx.pool), domain=domain)
+        sealed = seal_connection(connection, ctx.identity.root, ctx.pool, ctx.env)
+        ctx.table.append(
+            AddDisk(
+                disk=info.id, name=info.name, kind=info.kind, domain=domain, identity=info.identity,
+                capacity=info.capacity, connection=sealed,
+            )
+        )  # fmt: skip
+        ctx.table.flush(ctx.config.limits.patience)
+        section = ctx.config.disk(name)
+        if section is not None:
+            put_disk(ctx.settings.places.config, dataclasses.replace(section, domain=domain))
 
 
 def _margin(ctx: Context, domains: dict[bytes, str]) -> int:

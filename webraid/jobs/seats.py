@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import lru_cache
+
 from webraid.array.placement import Seat
 from webraid.backend.base import Caps
 from webraid.codec.shard import FOOTER, shard_sizes
@@ -14,9 +17,14 @@ from webraid.table.records import ACTIVE
 
 def object_sizes(pack: Pack) -> list[int]:
     """Bytes of each shard object of a pack by index; 0 for an empty data shard, which is not stored."""
-    sizes = shard_sizes(pack.length, pack.geometry.k)
-    sizes += [sizes[0]] * (pack.geometry.n - pack.geometry.k)
-    return [size + FOOTER if size else 0 for size in sizes]
+    return list(_sizes(pack.length, pack.geometry.k, pack.geometry.n))
+
+
+@lru_cache(maxsize=4096)  # most packs are alike, and balancing asks for every shard
+def _sizes(length: int, k: int, n: int) -> tuple[int, ...]:
+    sizes = shard_sizes(length, k)
+    sizes += [sizes[0]] * (n - k)
+    return tuple(size + FOOTER if size else 0 for size in sizes)
 
 
 def stored_bytes(ctx: Context) -> dict[bytes, int]:
@@ -31,6 +39,17 @@ def stored_bytes(ctx: Context) -> dict[bytes, int]:
             if home.disk in used and pack.kind is PackKind.DATA:
                 used[home.disk] += sizes[home.index]
     return used
+
+
+def data_on(ctx: Context, disk: bytes) -> int:
+    """Bytes of data shards that lie on a disk, by the table."""
+    bad = ctx.index.bad()
+    return sum(
+        object_sizes(pack)[home.index]
+        for pack in ctx.index.packs(PackKind.DATA)
+        for home in pack.homes
+        if home.disk == disk and (home.index, disk) not in bad.get(pack.id, ())
+    )
 
 
 HEADROOM = 500_000_000  # bytes, or
@@ -53,8 +72,9 @@ def used_by_name(ctx: Context) -> dict[str, int]:
     return {ctx.disk_name(disk): count for disk, count in stored_bytes(ctx).items()}
 
 
-def seats(ctx: Context) -> list[Seat]:
-    """All joined disks in a stable order.  Asks the providers anew: others use the same quota."""
+def seats(ctx: Context, also: Collection[bytes] = ()) -> list[Seat]:
+    """All joined disks in a stable order.  Asks the providers anew: others use the same quota.  ``also``: disks that
+    are about to become active."""
     infos = sorted(ctx.table.state.joined(), key=lambda info: info.id)
     usable = set(ctx.table.usable())
     asked = {
@@ -77,6 +97,7 @@ def seats(ctx: Context) -> list[Seat]:
             room = capacity - used.get(info.id, 0)
             free = room if free is None else min(free, room)
         disk = ctx.disks.get(info.id)
-        writable = info.role == ACTIVE and info.id in usable and disk is not None and disk.health.writable
+        active = info.role == ACTIVE or info.id in also
+        writable = active and info.id in usable and disk is not None and disk.health.writable
         result.append(Seat(info.id, info.domain, free, writable))
     return result

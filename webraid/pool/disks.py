@@ -77,6 +77,18 @@ class Disks(Opened):
 
         return remove_disk(self._ctx, name, force=force, lost=lost)
 
+    def set_spare(self, name: str, *, spare: bool = True) -> None:
+        """Make a disk that holds no data a hot spare, which takes a lost disk's place; or an active disk again."""
+        from webraid.jobs.roles import set_spare
+
+        set_spare(self._ctx, name, spare=spare)
+
+    def move_domain(self, name: str, domain: str) -> None:
+        """Say with which other disks a disk fails; ``rebalance`` moves what lies wrongly then."""
+        from webraid.jobs.backends import move_domain
+
+        move_domain(self._ctx, name, domain)
+
     def test_backend(self, name: str, on_result: Callable[[Result], None] = lambda result: None) -> list[Result]:
         """Run the conformance checks on a disk."""
         from webraid.jobs.backends import test_backend
