@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from webraid.cli.documents import summary
 from webraid.cli.flags import command
 from webraid.cli.invocation import Invocation
 from webraid.errors import ConfigError
+
+if TYPE_CHECKING:
+    from webraid.cli.render import Screen
+    from webraid.jobs.init import Made
 
 NAME, LEVEL = "home", "raid6"
 
@@ -36,7 +40,10 @@ def init(
         str, typer.Option(help="raid0, raid1[:n], raid4, raid5[:n], raid6[:n] or rs:k+m [raid6].", show_default=False)
     ] = "",
     kit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the recovery kit there instead of printing it.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the recovery kit there (.txt, or .html to print) instead of printing it."
+        ),
     ] = None,
     weak_passphrase: Annotated[
         bool, typer.Option("--weak-passphrase", help="Take a passphrase that is quickly guessed.")
@@ -44,12 +51,16 @@ def init(
 ) -> None:
     """Make a pool.
 
+    The recovery kit opens the pool when the passphrase is forgotten: it is a page for your safe. 'webraid key kit'
+    makes another one, with the disks on it.
+
     The passphrase comes from -p, --password-command, WEBRAID_PASSWORD_FILE, WEBRAID_PASSWORD_COMMAND or
     WEBRAID_PASSWORD; else it is asked for.
 
     \b
     Example:
       webraid init --name home --level raid6 --kit kit.txt
+      webraid init --kit kit.html
     """
     from webraid.codec.levels import parse_level
     from webraid.pool import init_pool
@@ -70,8 +81,14 @@ def init(
             kit=str(kit) if kit else None,
             recovery_code=None if kit else made.kit.recovery_code,
         ),
-        lambda screen: screen.made(made, kit),
+        lambda screen: _made(screen, made, kit),
     )
+
+
+def _made(screen: Screen, made: Made, kit: Path | None) -> None:
+    screen.made(made, kit)
+    if kit is None and screen.out.is_terminal and not screen.ascii:
+        screen.lines(["", *made.kit.qr().splitlines(), "The code and the pool as a QR code."])
 
 
 def _level(call: Invocation) -> str:

@@ -11,6 +11,7 @@ from webraid.cli.invocation import Invocation
 from webraid.errors import ConfigError, WrongPassphrase
 
 SOURCES = "Use --password-file, --password-command, WEBRAID_PASSWORD_FILE, _COMMAND or WEBRAID_PASSWORD."
+NEW_SOURCES = "Use --new-password-file or --new-password-command ('webraid key passphrase' makes a good one)."
 TRIES = 3
 
 
@@ -45,8 +46,24 @@ def needed(call: Invocation, question: str = "Passphrase") -> str:
 def chosen(call: Invocation, *, weak: bool) -> str:
     """The passphrase of a new pool; on a terminal a strong one is offered, and what is typed is typed twice."""
     secret = given(call)
-    if secret is not None:
-        return secret
+    return secret if secret is not None else _choose(call, weak, "Run 'webraid init' again.")
+
+
+def another(call: Invocation, *, file: str, command: str, weak: bool, again: str) -> str:
+    """A passphrase that the pool does not have yet, by the flags for new ones, else asked for.  ``again``: the hint
+    when none was chosen."""
+    if file and command:
+        raise ConfigError("--new-password-file and --new-password-command exclude each other", hint="Give one of them.")
+    if file:
+        return _from_file(file)
+    if command:
+        return _from_command(command)
+    if not call.interactive:
+        raise WrongPassphrase("a new passphrase is needed and none was given", hint=NEW_SOURCES)
+    return _choose(call, weak, again)
+
+
+def _choose(call: Invocation, weak: bool, again: str) -> str:
     _somebody(call)
     from webraid.codec.keys import new_passphrase
     from webraid.jobs.init import check_passphrase
@@ -69,7 +86,7 @@ def chosen(call: Invocation, *, weak: bool) -> str:
         if ask_hidden(call, "The same once more", instead="a passphrase") == answer:
             return answer
         typer.echo("The two are not the same.", err=True)
-    raise ConfigError("no passphrase was chosen", hint="Run 'webraid init' again.")
+    raise ConfigError("no passphrase was chosen", hint=again)
 
 
 def _somebody(call: Invocation) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from webraid.cli import kind_options, passphrase
+from webraid.cli import kind_options, pages_keys, passphrase
 from webraid.cli.add_backend import WORDS
 from webraid.cli.dialogue import dialogue
 from webraid.cli.documents import summary
@@ -29,20 +29,34 @@ def recover(
         str,
         typer.Option(metavar="CODE", help="Of the kit, instead of the passphrase [WEBRAID_RECOVERY_CODE]."),
     ] = "",
-) -> int:
+    rights: Annotated[
+        str,
+        typer.Option(
+            metavar="RIGHTS", show_default=False,
+            help="What this machine may do: append; append,forget; or append,forget,sweep (all, the default).",
+        ),
+    ] = "",
+    machine: Annotated[
+        str, typer.Option(metavar="NAME", help="What this machine is called in the pool [its own name].")
+    ] = "",
+) -> int:  # fmt: skip
     """Bring the pool back from any one of its disks.
 
     On a machine that has nothing else.  It takes the passphrase, or the recovery code of the kit; all other disks
-    are found from this one.
+    are found from this one.  The same makes a further machine part of the pool: with --rights append one that can
+    destroy nothing, right for a server.
 
     \b
     Examples:
+      webraid recover local --path /media/usb/webraid --rights append
       webraid recover local --path /media/usb/webraid
       webraid recover s3 --provider b2 --region eu-central-003 --bucket my-webraid \\
           --access-key-env B2_ID --secret-key-env B2_KEY
     """
+    from webraid.jobs.devices import parse_rights
     from webraid.pool import recover_from, recover_login
 
+    wanted_rights = parse_rights(rights) if rights else ()
     said = kind_options.split(words or [])
     if said.name:
         raise ConfigError("recover takes no NAME: the pool knows its disks' names", hint="Leave it away.")
@@ -52,12 +66,12 @@ def recover(
     )
     secret = _secret(call, recovery_code)
     with call.job("recover"):
-        result, pool = recover_from(call.settings, reached, secret=secret)
+        result, pool = recover_from(call.settings, reached, secret=secret, rights=wanted_rights, machine=machine)
         pool.close()
     code = EXIT_ALARM if result.alarms else EXIT_OK
     call.summary(
         lambda: summary("recover", **dataclasses.asdict(result), exit_code=code),
-        lambda screen: screen.recovered(result),
+        lambda screen: pages_keys.recovered(screen, result),
     )
     return code
 

@@ -12,7 +12,7 @@ from webraid.backend.probe import Probe, probe
 from webraid.backend.registry import load
 from webraid.codec.levels import parse_level
 from webraid.config import put_disk, valid_name
-from webraid.errors import BackendError, ConfigError, NotEnoughDisks, ObjectNotFound
+from webraid.errors import BackendError, ConfigError, NotEnoughDisks, ObjectNotFound, RightMissing
 from webraid.jobs.backends import SCRATCH, section_of
 from webraid.jobs.caps import keep_caps
 from webraid.jobs.connection import Connection, make_disk, seal_connection
@@ -23,7 +23,7 @@ from webraid.jobs.pages import load_index
 from webraid.jobs.status import margin
 from webraid.jobs.vault import Pending, vault_of
 from webraid.model import Usage
-from webraid.table.fold import DiskInfo
+from webraid.table.fold import SWEEP, DiskInfo
 from webraid.table.records import AddDisk, Joined
 from webraid.table.survey import MARKER, digest_of, marker, read_marker
 
@@ -55,6 +55,11 @@ class Added:
 def check_name(ctx: Context, name: str) -> None:
     """Before anybody logs in for nothing.  Raises ConfigError."""
     valid_name(name)
+    try:
+        ctx.require_right(SWEEP)
+    except RightMissing:  # the owner may have given it since this machine looked last
+        ctx.open_table()
+        ctx.require_right(SWEEP)
     for info in ctx.table.state.members():
         if info.name == name and not _unfinished(ctx, info):
             raise _taken(name)
@@ -70,6 +75,7 @@ def add_backend(
     """
     name = valid_name(reached.name)
     ctx.open_table()
+    ctx.require_right(SWEEP)
     info = _same(ctx, name, reached.identity)
     if ctx.table.state.joined():
         ctx.table.require_quorum()

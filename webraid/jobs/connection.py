@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from webraid.codec.keys import Root
 from webraid.codec.seal import open_envelope, seal_envelope
 from webraid.config import DiskSection, expand
 from webraid.env import Env
-from webraid.errors import PluginMissing
+from webraid.errors import PluginMissing, SealBroken
 from webraid.jobs.caps import Kept, cautious
 from webraid.jobs.settings import Settings
 from webraid.jobs.vault import lazily
@@ -89,8 +90,12 @@ def seal_connection(connection: Connection, root: Root, pool: bytes, env: Env) -
 
 
 def open_connection(info: DiskInfo, root: Root, pool: bytes) -> Connection:
-    """The connection that the log holds for a disk.  Raises SealBroken."""
-    return msgspec.msgpack.decode(open_envelope(root.creds, pool, KIND, info.connection), type=Connection)
+    """The connection that the log holds for a disk, sealed in any epoch.  Raises SealBroken."""
+    *newer, last = root.every()
+    for each in newer:
+        with contextlib.suppress(SealBroken):
+            return msgspec.msgpack.decode(open_envelope(each.creds, pool, KIND, info.connection), type=Connection)
+    return msgspec.msgpack.decode(open_envelope(last.creds, pool, KIND, info.connection), type=Connection)
 
 
 def from_section(section: DiskSection, secrets: Mapping[str, str]) -> Connection:

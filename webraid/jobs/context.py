@@ -14,10 +14,11 @@ from webraid.array.array import Array
 from webraid.array.events import ArrayEvent, DiskRefused, DiskStalled, Finding, ShardBad, ShardRead, ShardWritten
 from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
+from webraid.codec.keys import Root
 from webraid.codec.levels import LevelSpec
 from webraid.config import Config, Places, load
 from webraid.env import Env
-from webraid.errors import ConfigError, IntegrityError, PoolBusy, PoolError
+from webraid.errors import ConfigError, IntegrityError, PoolBusy, PoolError, RecoveryPending, RightMissing
 from webraid.jobs.caps import kept_caps
 from webraid.jobs.connection import Connection, from_section, make_disk, open_connection
 from webraid.jobs.events import DiskBytes, DiskNotice, Notice, ShardFound
@@ -50,6 +51,7 @@ class Context:
     table: Table
     manners: Manners
     findings: list[Finding] = field(default_factory=list)
+    opened_with: dict[bytes, Root] = field(default_factory=dict, repr=False)  # pack -> the root that sealed it
     array: Array = field(init=False)
     closed: bool = False
 
@@ -107,7 +109,16 @@ class Context:
             self.event(DiskNotice("log", f"device {device.hex()} wrote number {seq} twice: it was cloned", alarm=True))
         for gap in view.gaps:
             self.event(DiskNotice("log", f"record {gap} is missing on every disk that answered", alarm=True))
+        if not spot:  # a run that writes will be told by an error
+            self._tell_shut_out()
         return view
+
+    def _tell_shut_out(self) -> None:
+        """This machine may read on, but it cannot write, and what is newer it cannot read."""
+        try:
+            self.table.require_right("")
+        except RightMissing as error:
+            self.event(Notice(f"{error}. {error.hint}", warning=True))
 
     def require_right(self, right: str) -> None:
         """Raises RightMissing unless this machine may do that (fold.APPEND, FORGET or SWEEP)."""
@@ -152,9 +163,12 @@ class Context:
 
 
 @contextmanager
-def locked(places: Places) -> Iterator[None]:
-    """One writing run a machine.  Raises PoolBusy.  The kernel frees the lock whatever happens to us."""
+def locked(places: Places, *, recovering: bool = False) -> Iterator[None]:
+    """One writing run a machine, and none but recover itself while a recovery is unfinished.  The kernel frees the lock
+    whatever happens to us.  Raises PoolBusy, RecoveryPending."""
     places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if places.recovering.exists() and not recovering:
+        raise RecoveryPending("a recovery of this machine has begun and has not come to its end")
     descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
-import msgspec
-
 from webraid.backend.disk import Disk
-from webraid.codec.keys import slot_type
-from webraid.errors import BackendError, QuorumLost, SealBroken
 from webraid.jobs.context import Context
-from webraid.jobs.events import Notice
-from webraid.jobs.init import SLOTS
 from webraid.jobs.pages import table_pack
+from webraid.jobs.slots import SLOT_PREFIX, note_settled, slots, unsettle
 from webraid.model import Stored, shard_name
-from webraid.table.device import load_slots
 from webraid.table.gather import gather
 from webraid.table.survey import LOG, digest_of
 
 T = TypeVar("T")
-SLOT_PREFIX = "slots/"
 AT_ONCE = 32  # objects on their way to the disk
 PATIENCE = 4  # times the usual patience: a whole table may have to go up
 
@@ -38,10 +30,12 @@ def listing(ctx: Context, disk: Disk) -> set[str]:
 def fill(ctx: Context, disk: Disk, there: set[str]) -> None:
     """Everything of the metadata that is not ``there`` yet; it is then.  Raises BackendError."""
     _send(ctx, disk, there, _metadata(ctx, there))
+    note_settled(ctx, disk.id)
 
 
 def fill_slots(ctx: Context, disk: Disk, there: set[str]) -> None:
-    """The key slots alone."""
+    """The key slots alone.  What the disk had is not relied on: it was rolled back, or damaged."""
+    unsettle(ctx, disk.id)
     _send(ctx, disk, there, _slots(ctx, there))
 
 
@@ -91,30 +85,3 @@ def ask(ctx: Context, disk: Disk, future: Future[T]) -> T:
         error.disk = error.disk or disk.name
         raise error
     return answers[0]
-
-
-def slots(ctx: Context) -> dict[str, bytes]:
-    """The pool's key slots: from this machine, else from the disks.  Raises QuorumLost."""
-    kept = ctx.local.get(SLOTS)
-    if kept is not None:
-        return msgspec.msgpack.decode(kept, type=dict[str, bytes])
-    found = load_slots(ctx.settings.places.device)
-    for disk_id in ctx.table.usable():
-        disk = ctx.disks[disk_id]
-        try:
-            for stored in ask(ctx, disk, disk.list(SLOT_PREFIX)):
-                slot = stored.name.removeprefix(SLOT_PREFIX)
-                if slot not in found:
-                    _keep(found, slot, ask(ctx, disk, disk.get(stored.name)), ctx.pool)
-        except BackendError as error:
-            ctx.event(Notice(f"the key slots could not be read from one disk: {error}"))
-    if not found:
-        raise QuorumLost("no disk could be asked for the pool's key slots")
-    ctx.local.set(SLOTS, msgspec.msgpack.encode(found))
-    return found
-
-
-def _keep(found: dict[str, bytes], slot: str, blob: bytes, pool: bytes) -> None:
-    with contextlib.suppress(SealBroken):  # damaged on this disk: another one has it whole
-        slot_type(blob, pool)
-        found[slot] = blob

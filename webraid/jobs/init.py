@@ -6,8 +6,6 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from webraid import config
 from webraid.codec.keys import (
     KdfParams,
@@ -22,44 +20,17 @@ from webraid.codec.keys import (
 )
 from webraid.codec.levels import parse_level
 from webraid.codec.sign import sign
+from webraid.env import Env
 from webraid.errors import ConfigError
+from webraid.jobs.kit import Kit, refuse_existing, today
 from webraid.jobs.settings import Settings
-from webraid.table.device import Identity, OwnLog, forget_identity, has_identity, save_identity, save_slots
+from webraid.table.device import Identity, OwnLog, forget_identity, has_identity, save_identity
 from webraid.table.fold import ALL_RIGHTS
 from webraid.table.local import Database, Local
-from webraid.table.records import AnyOp, Enroll, Genesis, certificate
+from webraid.table.records import AddSlot, AnyOp, Enroll, Genesis, certificate, slot_message
 from webraid.table.table import Table
 
 WEAK_BITS = 60
-SLOTS = "slots"  # key of the local cache: the slots that every disk gets
-
-
-@dataclass(frozen=True, slots=True)
-class Kit:
-    """What the user must keep on paper."""
-
-    pool_name: str
-    pool_id: str
-    recovery_code: str = field(repr=False)
-
-    def text(self) -> str:
-        """The page to print."""
-        return (
-            f"WebRAID recovery kit\n====================\n\n"
-            f"Pool            {self.pool_name}\n"
-            f"Pool id         {self.pool_id}\n"
-            f"Recovery code   {self.recovery_code}\n\n"
-            "Keep this page where your computer is not. Whoever has it and one of your\n"
-            "disks can read everything; without it and without the passphrase nobody\n"
-            "can, you included.\n\n"
-            "To bring everything back on an empty machine:\n"
-            "  1. Install webraid.\n"
-            "  2. Log in to any one of your disks:\n"
-            "       webraid recover KIND --option ...\n"
-            "     (for a folder: webraid recover local --path FOLDER)\n"
-            "     and give the passphrase, or this recovery code.\n"
-            "  3. webraid snapshots ; webraid get\n"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +48,29 @@ def host() -> str:
     return socket.gethostname() or "unnamed"
 
 
-def enroll(identity: Identity, owner: Owner) -> Enroll:
+def enroll(identity: Identity, owner: Owner, rights: tuple[str, ...] = ALL_RIGHTS) -> Enroll:
     """The certificate that makes a device part of the pool."""
-    signed = certificate(identity.pool, identity.key.public, identity.name, ALL_RIGHTS)
-    return Enroll(
-        public=identity.key.public, name=identity.name, rights=ALL_RIGHTS, signature=sign(owner.private, signed)
-    )
+    signed = certificate(identity.pool, identity.key.public, identity.name, rights)
+    return Enroll(public=identity.key.public, name=identity.name, rights=rights, signature=sign(owner.private, signed))
 
 
-def start_log(settings: Settings, identity: Identity, ops: list[AnyOp], slots: dict[str, bytes]) -> None:
+def add_slot(env: Env, slot: bytes, sealed: bytes, owner: Owner, label: str = "", now: float | None = None) -> AddSlot:
+    """The owner's word that a key slot is part of the pool.  ``now``: seconds since 1970, 0: not known."""
+    time_ms = int((env.now() if now is None else now) * 1000)
+    signature = sign(owner.private, slot_message(slot, sealed, label, time_ms))
+    return AddSlot(slot=slot, sealed=sealed, label=label, time_ms=time_ms, signature=signature)
+
+
+def start_log(settings: Settings, identity: Identity, ops: list[AnyOp]) -> None:
     """The first record of this device, kept here until disks are asked.  The key is written last."""
     database = Database(settings.places.database)
     try:
         local = Local(database)
-        local.set(SLOTS, msgspec.msgpack.encode(slots))
         table = Table(identity, local, OwnLog(settings.places.device), {}, settings.env, patience=1.0)
         if table.book.head(identity.key.id) is None:
             table.append(*ops)
     finally:
         database.close()
-    save_slots(settings.places.device, slots)
     save_identity(settings.places.device, identity, settings.env)
 
 
@@ -117,22 +91,23 @@ def init(
     config.valid_name(name)
     spec = parse_level(level)
     check_passphrase(passphrase, weak)
-    if kit is not None and kit.exists():
-        raise ConfigError(f"{kit} exists already", hint="A kit is never written over another one: choose a new name.")
+    if kit is not None:
+        refuse_existing(kit)
     root, owner, pool = new_root(env), new_owner(env), env.random(16)
     code = new_recovery_code(env)
-    slots = {
-        env.random(8).hex(): seal_passphrase_slot(pool, passphrase, root, owner, env, kdf or KdfParams()),
-        env.random(8).hex(): seal_recovery_slot(pool, code, root, owner, env),
-    }
-    made = Made(name, pool.hex(), str(spec), Kit(name, pool.hex(), code))
+    sealed = seal_passphrase_slot(pool, passphrase, root, owner, env, kdf or KdfParams())
+    slots = [
+        add_slot(env, env.random(8), sealed, owner, "init"),
+        add_slot(env, env.random(8), seal_recovery_slot(pool, code, root, owner, env), owner, "kit of init"),
+    ]
+    made = Made(name, pool.hex(), str(spec), Kit(name, pool.hex(), code, today(env.now())))
     if kit is not None:
-        config.write_private(kit.expanduser().absolute(), made.kit.text())
+        made.kit.write(kit)
     identity = Identity(pool, owner.public, host(), root, new_device(env))
     genesis = Genesis(name=name, level=str(spec), owner=owner.public)
     _forget_leftovers(settings)
     config.create(places.config, config.PoolSection(name=name, id=pool.hex(), level=str(spec)))
-    start_log(settings, identity, [genesis, enroll(identity, owner)], slots)
+    start_log(settings, identity, [genesis, enroll(identity, owner), *slots])
     return made
 
 

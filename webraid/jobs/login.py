@@ -16,14 +16,15 @@ from webraid.backend.login import Choice, Dialogue, Login, Secrets
 from webraid.backend.registry import load, make_options
 from webraid.config import expand, put_disk
 from webraid.env import Env
-from webraid.errors import BackendError, ConfigError, ObjectNotFound, SealBroken, Unavailable
+from webraid.errors import BackendError, ConfigError, ObjectNotFound, RightMissing, SealBroken, Unavailable
 from webraid.jobs.backends import connection_of, find_disk, section_of
 from webraid.jobs.connection import make_disk, seal_connection
 from webraid.jobs.context import Context, locked
+from webraid.jobs.events import Notice
 from webraid.jobs.fill import ask
 from webraid.jobs.settings import Settings
 from webraid.jobs.vault import Pending, vault_of
-from webraid.table.fold import DiskInfo
+from webraid.table.fold import SWEEP, DiskInfo
 from webraid.table.records import AddDisk
 from webraid.table.survey import MARKER, read_marker
 
@@ -179,6 +180,8 @@ def keep_login(ctx: Context, reached: Reached) -> None:
         here = msgspec.structs.replace(connection, options={**reached.options, **named})
         put_disk(ctx.settings.places.config, section_of(here))
         connection = msgspec.structs.replace(connection, secrets={**reached.secrets, **own})
+        if not _may_tell(ctx):
+            return
         sealed = seal_connection(connection, ctx.identity.root, ctx.pool, ctx.env)
         ctx.table.append(
             AddDisk(
@@ -189,6 +192,18 @@ def keep_login(ctx: Context, reached: Reached) -> None:
         )  # fmt: skip
         ctx.table.spread_head(wait=False)
         ctx.table.flush(ctx.config.limits.patience)
+
+
+def _may_tell(ctx: Context) -> bool:
+    """Whether the others may learn the login from this machine: what says where a disk is could as well lead them
+    elsewhere, so it takes the right to change disks."""
+    try:
+        ctx.require_right(SWEEP)
+    except RightMissing:
+        text = "the new login is kept on this machine alone: it has no right to change the disks for the others"
+        ctx.event(Notice(text, warning=True))
+        return False
+    return True
 
 
 def _named(options: Mapping[str, Any], secrets: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:

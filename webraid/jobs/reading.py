@@ -71,12 +71,27 @@ class Wanted:
 
 def open_place(ctx: Context, pack: Pack, place: Place, sealed: bytes | memoryview) -> bytes:
     """A chunk's plaintext, compared with its id.  Raises SealBroken."""
-    root = ctx.identity.root
-    key = root.data if pack.kind is PackKind.DATA else root.meta
-    plain = open_chunk(key, ctx.pool, pack.id, place, sealed)
-    if chunk_id(root.id, plain) != place.id:
+    plain = _opened_with_any(ctx, pack, place, sealed)
+    if chunk_id(ctx.identity.root.id, plain) != place.id:
         raise SealBroken("a chunk is not the one that the table names")
     return plain
+
+
+def _opened_with_any(ctx: Context, pack: Pack, place: Place, sealed: bytes | memoryview) -> bytes:
+    """A pack does not say of which epoch it is: the root that opened it last is tried first, then the newest."""
+    known = ctx.opened_with.get(pack.id)
+    roots = [*([known] if known else []), *(root for root in ctx.identity.root.every() if root is not known)]
+    for root in roots:
+        key = root.data if pack.kind is PackKind.DATA else root.meta
+        try:
+            plain = open_chunk(key, ctx.pool, pack.id, place, sealed)
+        except SealBroken:
+            if root is roots[-1]:
+                raise
+        else:
+            ctx.opened_with[pack.id] = root
+            return plain
+    raise AssertionError("there is always a root")
 
 
 def read_chunks(ctx: Context, wanted: Iterable[Wanted]) -> Iterator[tuple[Place, bytes] | ChunkFailure]:
