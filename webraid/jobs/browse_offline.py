@@ -1,0 +1,25 @@
+"""What this machine knows of its pool without asking any disk: enough to complete words on a command line."""
+
+from __future__ import annotations
+
+from webraid.config import Places
+from webraid.env import Env
+from webraid.table.device import OwnLog, load_identity
+from webraid.table.fold import State
+from webraid.table.local import Database, Local
+from webraid.table.table import Table
+
+
+def known_state(places: Places, env: Env) -> State | None:
+    """The state that the log gave when it was last read; None where there is no pool or no cache.
+
+    Raises what is wrong with the pool's files here.
+    """
+    if not places.database.exists() or not places.device.exists():
+        return None
+    identity = load_identity(places.device)
+    database = Database(places.database)
+    try:
+        return Table(identity, Local(database), OwnLog(places.device), {}, env, patience=0.0).state
+    finally:
+        database.close()
