@@ -42,9 +42,9 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 UNIT = 1 << 20
-LABELS = (b"meta", b"data", b"id")
+Root = dict[str, bytes]  # what it is for -> key
 Record = tuple[int, bytes, int, bytes, list[dict[str, Any]]]  # lamport, device, seq, digest, operations
-RIGHTS = {"forget": "forget", "retag": "forget", "swept": "sweep", "condemn": "sweep", "remove-disk": "sweep"}
+RIGHTS = {"commit": "append", "forget": "forget", "swept": "sweep"}
 NAME = re.compile(
     r"(shards/[0-9a-f]{2}/[0-9a-f]{32}\.\d+|log/[0-9a-f]{16}/\d{10}-[0-9a-f]{16}|slots/[0-9a-f]{16}|pool)$"
 )
@@ -66,7 +66,6 @@ def unpack(data: bytes) -> Any:
         raise Refused(f"it is no msgpack: {error}") from None
 
 
-# -------------------------------------------------------------------------------------------------------------- keys
 def hkdf(ikm: bytes, salt: bytes | None, info: bytes, size: int) -> bytes:
     return HKDF(SHA256(), size, salt, info).derive(ikm)
 
@@ -78,10 +77,10 @@ def opened(key: bytes, number: int, sealed: bytes, aad: bytes) -> bytes:
         raise Refused("its seal is broken") from None
 
 
-def open_slot(blob: bytes, pool: bytes, secret: str) -> tuple[bytes, Ed25519PublicKey] | None:
-    """(root secret, owner's public key), or None where ``secret`` does not open it."""
-    need(len(blob) == 168 and blob[:8] == b"WRSLOT\0\1", "it is no key slot")
-    need(zlib.crc32(blob[:164] + pool) == int.from_bytes(blob[164:], "big"), "the slot is damaged")
+def open_slot(blob: bytes, pool: bytes, secret: str) -> tuple[list[Root], Ed25519PublicKey] | None:
+    """All roots, the newest first, and the owner's public key; None where ``secret`` does not open it."""
+    need(len(blob) in range(168, 36_169, 36) and blob[:8] == b"WRSLOT\0\1", "it is no key slot")
+    need(zlib.crc32(blob[:-4] + pool) == int.from_bytes(blob[-4:], "big"), "the slot is damaged")
     kind, lanes, passes, memory = struct.unpack_from(">BBHI", blob, 8)
     salt, context = blob[16:48], blob[:16] + pool
     if kind == 1:
@@ -96,19 +95,27 @@ def open_slot(blob: bytes, pool: bytes, secret: str) -> tuple[bytes, Ed25519Publ
     both = hkdf(ikm, salt, context, 64)
     if not hmac.compare_digest(both[32:], blob[48:80]):
         return None
-    plain = opened(both[:32], 0, blob[80:164], context)
-    return plain[4:36], Ed25519PrivateKey.from_private_bytes(plain[36:]).public_key()
+    plain = opened(both[:32], 0, blob[80:-4], context)
+    secrets = [plain[4:36], *(plain[at + 4 : at + 36] for at in range(68, len(plain), 36))]
+    labels = {"meta": b"meta", "data": b"data", "id": b"id"}
+    roots = [{name: hkdf(one, None, b"webraid/1/root/" + word, 32) for name, word in labels.items()} for one in secrets]
+    return roots, Ed25519PrivateKey.from_private_bytes(plain[36:68]).public_key()
 
 
-def open_envelope(key: bytes, pool: bytes, kind: bytes, blob: bytes) -> bytes:
+def open_envelope(keys: list[bytes], pool: bytes, kind: bytes, blob: bytes) -> bytes:
     need(blob[:8] == b"WRSEAL\0\1" and blob[8:16] == kind.ljust(8, b"\0") and len(blob) >= 96, "it is no envelope")
     info = pool + blob[8:16] + b"WRSEAL\0\1"
-    both = hkdf(key, blob[16:48], info, 64)
-    need(hmac.compare_digest(both[32:], blob[48:80]), "it was sealed with another key")
-    return opened(both[:32], 0, blob[80:], info)
+    return opened(fitting(keys, blob[16:48], info, blob[48:80]), 0, blob[80:], info)
 
 
-# ------------------------------------------------------------------------------------------------------------- disks
+def fitting(keys: list[bytes], salt: bytes | None, info: bytes, commitment: bytes) -> bytes:
+    """The key that follows from the one of ``keys`` under which it was sealed."""
+    for both in (hkdf(key, salt, info, 64) for key in keys):
+        if hmac.compare_digest(both[32:], commitment):
+            return both[:32]
+    raise Refused("it was sealed with another key")
+
+
 class Disks:
     """The objects of all folders, by name; several folders may have one of the same name."""
 
@@ -134,14 +141,12 @@ class Disks:
                 yield path.read_bytes()
 
 
-# --------------------------------------------------------------------------------------------------------------- log
 class Pool:
     """Opened with the passphrase or the recovery code: snapshots, and where every chunk lies."""
 
     def __init__(self, disks: Disks, secret: str) -> None:
         self.disks = disks
-        self.pool, root, self.owner = self._unlock(secret)
-        self.meta, self.data, self.id = (hkdf(root, None, b"webraid/1/root/" + word, 32) for word in LABELS)
+        self.pool, self.roots, self.owner = self._unlock(secret)
         self.problems: list[str] = []
         self.packs: dict[bytes, dict[str, Any]] = {}
         self.chunks: dict[bytes, list[tuple[Any, ...]]] = {}  # id -> pack, kind, number, offset, stored, plain, packed
@@ -149,15 +154,16 @@ class Pool:
         self._pack = lru_cache(4)(self._assemble)
         self._apply(self._records())
 
-    def _unlock(self, secret: str) -> tuple[bytes, bytes, Ed25519PublicKey]:
+    def _unlock(self, secret: str) -> tuple[bytes, list[Root], Ed25519PublicKey]:
+        opened_by: list[tuple[bytes, list[Root], Ed25519PublicKey]] = []
         pools = {json.loads(data)["pool"] for _, data in self.disks.every("pool")}
-        slots = [data for _, data in self.disks.every("slots/")]
+        slots = dict.fromkeys(data for _, data in self.disks.every("slots/"))
         for pool in map(bytes.fromhex, pools):
-            for blob in dict.fromkeys(slots):
+            for blob in slots:
                 with contextlib.suppress(Refused):
-                    found = open_slot(blob, pool, secret)
-                    if found:
-                        return pool, *found
+                    opened_by += [(pool, *found) for found in [open_slot(blob, pool, secret)] if found]
+        if opened_by:  # an old slot may lie there yet, which lacks the newest roots
+            return max(opened_by, key=lambda found: len(found[1]))
         sys.exit("no key slot in these folders opens with this passphrase or recovery code")
 
     def _records(self) -> list[Record]:
@@ -175,14 +181,12 @@ class Pool:
         return sorted(good.values(), key=lambda record: record[:4])
 
     def _record(self, name: str, blob: bytes, digest: bytes, keys: dict[bytes, Ed25519PublicKey]) -> Record:
-        need(
-            len(blob) >= 152 and blob[:8] == b"WRLOG\0\0\1" and blob[8:24] == self.pool, "it is no record of this pool"
-        )
+        need(len(blob) >= 152 and blob[:24] == b"WRLOG\0\0\1" + self.pool, "it is no record of this pool")
         device, seq, size = blob[24:32], int.from_bytes(blob[36:44], "big"), int.from_bytes(blob[84:88], "big")
         need(len(blob) == 88 + size + 64, "its length is wrong")
         need(name == f"log/{device.hex()}/{seq:010d}-{digest.hex()[:16]}", "its name is not its own")
         sealed = blob[88:-64]
-        body = unpack(open_envelope(self.meta, self.pool, b"log", sealed))
+        body = unpack(open_envelope([root["meta"] for root in self.roots], self.pool, b"log", sealed))
         if seq == 1 and device not in keys:
             enroll: dict[str, Any] = next((op for op in body["ops"] if op["op"] == "enroll"), {"public": b""})
             need(hashlib.sha256(enroll["public"]).digest()[:8] == device, "it has no certificate of its device")
@@ -214,30 +218,27 @@ class Pool:
                     self.problems.append(f"a part of the index cannot be read: {error}")
         for pack in swept & self.packs.keys():
             del self.packs[pack]
-        whole = [shot for shot in self.snapshots if not shot.get("partial")]
-        replaced = {(shot["device"], run) for shot in whole for run in shot.get("replaces", [])}
+        replaced = {(shot["device"], run) for shot in self.snapshots for run in shot.get("replaces", [])}
         for shot in self.snapshots:
             shot["forgotten"] = shot["id"] in forgotten or (shot["device"], shot["id"]) in replaced
 
     def _counting(self, records: list[Record]) -> Iterator[dict[str, Any]]:
         """The operations whose device has the right to them (docs/spec/table.md, 'Operations')."""
         ends: dict[bytes, int] = {}
-        rights: dict[bytes, tuple[int, list[str]]] = {}
-        for *_, ops in records:
-            for op in ops:
-                if op["op"] == "evict" and op["seq"] >= 0 and self._owners(op, b"WREVICT", op["device"], op["seq"]):
-                    ends[op["device"]] = min(op["seq"], ends.get(op["device"], op["seq"]))
+        rights: dict[bytes, list[tuple[int, int, list[str]]]] = {}  # device -> serial, after, rights
         for _, device, seq, _, ops in records:
-            for op in ops if seq <= ends.get(device, seq) else ():
+            for op in ops:
+                of, after = op.get("device", device), op.get("after", 0)
                 if op["op"] == "enroll" and seq == 1:
-                    rights.setdefault(device, (0, op["rights"]))
-                elif op["op"] == "grant":
-                    of, serial = op["device"], op["serial"]
-                    said = self._owners(op, b"WRGRANT", of, op["rights"], serial)
-                    if said and of in rights and serial > rights[of][0]:
-                        rights[of] = serial, op["rights"]
-                elif RIGHTS.get(op["op"], "append") in rights.get(device, (0, []))[1]:
-                    yield op | {"device": device}
+                    rights.setdefault(device, []).append((0, 0, op["rights"]))
+                elif op["op"] == "evict" and op["seq"] >= 0 and self._owners(op, b"WREVICT", of, op["seq"]):
+                    ends[of] = min(op["seq"], ends.get(of, op["seq"]))
+                elif op["op"] == "grant" and self._owners(op, b"WRGRANT", of, op["rights"], op["serial"], after):
+                    rights.setdefault(of, []).append((op["serial"], after, op["rights"]))
+        for _, device, seq, _, ops in records:
+            said = [one for one in rights.get(device, []) if 0 <= one[1] < seq <= ends.get(device, seq)]
+            may = max(said, key=lambda one: one[0], default=(0, 0, []))[2]
+            yield from (op | {"device": device} for op in ops if RIGHTS.get(op["op"]) in may)
 
     def _owners(self, op: dict[str, Any], word: bytes, *said: Any) -> bool:
         try:
@@ -250,7 +251,7 @@ class Pool:
         table = op.get("packs", [])
         for pack in table:
             one = {"code": "copies", "k": 1, "n": 1, "shards": [pack["sha256"]]}
-            self.packs[pack["id"]] = one | {"length": pack["length"], "key": self.meta}
+            self.packs[pack["id"]] = one | {"length": pack["length"], "key": "meta"}
         for id, kind, pack, *where in op.get("places", []):
             self.chunks.setdefault(id, []).append((table[pack]["id"], kind, *where[:5]))
         if op.get("snapshot"):
@@ -260,8 +261,9 @@ class Pool:
         need(segment[0] == 1, "an unknown format")
         _, _, packs, chunks = segment[:4]
         for id, kind, code, k, n, _, length, shards, *_ in zip(*packs, strict=True):
-            key = self.meta if kind == "table" else self.data
-            self.packs.setdefault(id, {"code": code, "k": k, "n": n, "length": length, "shards": shards, "key": key})
+            key = "meta" if kind == "table" else "data"
+            if id not in self.packs or n > self.packs[id]["n"]:
+                self.packs[id] = {"code": code, "k": k, "n": n, "length": length, "shards": shards, "key": key}
         ids = [chunks[0][at : at + 16] for at in range(0, len(chunks[0]), 16)]
         for id, pack, *where in zip(ids, *chunks[1:8], strict=True):
             self.chunks.setdefault(id, []).append((packs[0][pack], *where))
@@ -273,15 +275,17 @@ class Pool:
         for pack, kind, number, offset, stored, plain, compressed in places:
             try:
                 body, meta = self._pack(pack), self.packs[pack]
-                both = hkdf(meta["key"], None, b"WRPK\1" + self.pool + pack, 64)
-                need(hmac.compare_digest(both[32:], body[:32]), "its pack was sealed with another key")
-                aad = b"WRPK\1" + self.pool + pack + struct.pack(">IB", number, kind)
-                data = opened(both[:32], number, body[offset : offset + stored], aad)
+                info = b"WRPK\1" + self.pool + pack
+                key = fitting([root[meta["key"]] for root in self.roots], None, info, body[:32])
+                data = opened(key, number, body[offset : offset + stored], info + struct.pack(">IB", number, kind))
                 if compressed:
                     need(zstandard.get_frame_parameters(data).content_size == plain, "its length is wrong")
                     data = zstandard.ZstdDecompressor().decompress(data)
                 need(len(data) == plain, "its length is wrong")
-                need(blake3.blake3(data, key=self.id).digest(16) == id, "it is not the chunk that was asked for")
+                need(
+                    blake3.blake3(data, key=self.roots[-1]["id"]).digest(16) == id,
+                    "it is not the chunk that was asked for",
+                )
                 return data
             except Refused as error:
                 why = str(error)
@@ -307,7 +311,6 @@ class Pool:
         return b"".join(have[u % k][u // k * UNIT : (u // k + 1) * UNIT] for u in range(units))
 
 
-# ------------------------------------------------------------------------------------------------------------ parity
 def times(a: int, b: int) -> int:
     """The product in GF(256) with the polynomial 0x11D."""
     product = 0
@@ -346,7 +349,6 @@ def _lagrange(others: list[int], at: int, wanted: int) -> int:
     return factor
 
 
-# ------------------------------------------------------------------------------------------------------------- files
 COLUMNS = re.split(" ", "path type mode uid gid user group mtime ctime atime size inode device nlink chunks")
 Entry = dict[str, Any]
 
@@ -462,18 +464,16 @@ def _dress(place: bytes, entry: Entry) -> None:
     os.utime(place, ns=(entry["atime"], entry["mtime"]), follow_symlinks=False)
 
 
-# -------------------------------------------------------------------------------------------------------------- main
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("disks", nargs="+", type=Path, metavar="DISK")
-    parser.add_argument("--list", action="store_true", help="only list the snapshots")
-    parser.add_argument("--to", type=Path, help="restore into this folder, which must be empty or new")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--list", action="store_true", help="only list the snapshots")
+    what.add_argument("--to", type=Path, help="restore into this folder, which must be empty or new")
     parser.add_argument("--snapshot", default="latest", help="its id or the beginning of it")
     parser.add_argument("--path", action="append", default=[], help="only this file or folder of it; may be repeated")
     parser.add_argument("--all", action="store_true", help="forgotten snapshots, too")
     given = parser.parse_args(argv)
-    if not given.list and not given.to:
-        parser.error("say --list or --to FOLDER")
     secret = os.environ.get("WEBRAID_PASSWORD") or getpass.getpass("Passphrase or recovery code: ")
     pool = Pool(Disks(given.disks), secret)
     found = [shot for shot in pool.snapshots if given.all or not shot["forgotten"]]
@@ -489,8 +489,7 @@ def main(argv: list[str] | None = None) -> int:
             sys.exit(f"there is no snapshot {given.snapshot}; see --list")
         restore(pool, chosen[-1], given.to, [os.fsencode(path.strip("/")) for path in given.path])
         print(f"snapshot {chosen[-1]['id'].hex()[:8]} is in {given.to}, with {len(pool.problems)} problems")
-    for problem in pool.problems:
-        print(problem, file=sys.stderr)
+    sys.stderr.writelines(f"{problem}\n" for problem in pool.problems)
     return bool(pool.problems)
 
 

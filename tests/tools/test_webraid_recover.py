@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.pool.conftest import oddities
-from tests.pool.machine import PASSPHRASE, Home
+from tests.pool.machine import PASSPHRASE, QUICK, Home
 from webraid.codec.levels import parse_level
 from webraid.files.compare import compare_trees
+from webraid.pool import recover_pool
 from webraid.table.records import Forget
 
 TOOL = Path(__file__).parents[2] / "tools" / "webraid_recover.py"
@@ -122,6 +123,35 @@ def test_snapshots_are_listed_and_chosen_and_forgotten_ones_are_not_shown(tmp_pa
     assert [line.split()[0] for line in recover("--list", "--all", *disks).stdout.splitlines()] == names
     assert recover("--to", tmp_path / "out", "--snapshot", names[1], *disks).returncode == 0
     assert (tmp_path / "out" / "notes" / "note").read_text() == "second"
+
+
+def test_new_keys_a_removed_machine_a_wider_level_and_deletions_are_understood(source: Path, tmp_path: Path) -> None:
+    machine, other, notes = Home(tmp_path / "home").make("rs:2+1", 5), Home(tmp_path / "other"), tmp_path / "notes"
+    notes.mkdir()
+    (notes / "note").write_text("first")
+    with machine.open() as pool:
+        old = pool.put([str(source)]).snapshot
+        pool.put([str(notes)])
+        pool.forget([pool.put([str(source / "odd")]).snapshot])
+    recover_pool(other.settings, kind="local", options={"path": str(machine.disk(1))}, secret=PASSPHRASE)[1].close()
+    with machine.open() as pool:
+        (there,) = [device.id for device in pool.devices() if not device.this]
+        new = pool.revoke_device(PASSPHRASE, there, "a new one after the theft of that laptop", kdf=QUICK)
+        assert new.rotated.epoch == 1
+        (notes / "note").write_text("second")
+        pool.put([str(notes)])
+        pool.relevel(old, "rs:2+2")
+        pool.prune(now=True, secret="a new one after the theft of that laptop")
+    two = [machine.disk(number) for number in (1, 3, 5)]
+    new_word = {"secret": "a new one after the theft of that laptop"}
+    done = recover("--to", tmp_path / "out", "--path", "notes", *two, **new_word)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "out" / "notes" / "note").read_text() == "second"
+    everywhere = [machine.disk(number) for number in (1, 2, 4)]
+    done = recover("--to", tmp_path / "all", "--snapshot", old, *everywhere, **new_word)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert compare_trees(source, tmp_path / "all" / source.name) == []
+    assert recover("--list", *two).returncode == 1, "the old passphrase opens nothing any more"
 
 
 def test_a_wrong_passphrase_and_a_full_target_are_told(source: Path, tmp_path: Path) -> None:
