@@ -146,7 +146,7 @@ def test_get_leaves_what_is_there_unless_told_otherwise(home: Machine) -> None:
     assert (out / "photos" / "a.jpg").read_text() == "mine"
     assert "photos/a.jpg: it exists already" in run.err
     assert "--overwrite" in run.err
-    assert home("get", "-t", out, "--overwrite").code == 0
+    assert home("get", "-t", out, "--overwrite", "always").code == 0
     assert (out / "photos" / "a.jpg").read_bytes() == PICTURE
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import Machine
 
 WRONG = [
-    (["put"], 2, "missing argument 'PATH...'", "See 'webraid put --help'."),
+    (["put"], 2, "there is nothing to put", "Name files and folders"),
     (["pot"], 2, "no such command 'pot'", "See 'webraid --help'."),
     (["put", "--lvel", "raid5", "x"], 2, "no such option: --lvel", "--level"),
     (["put", "{root}/pw", "--level", "raid3"], 2, "raid3 is not offered", "Use raid5 or raid6."),

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sysconfig
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,15 +14,25 @@ import pytest
 
 from tests.pool.machine import Home
 from tests.pool.mixed import Mixed, mixed, plant
+from tests.pool.moving import Small
 from webraid.errors import EXIT_OK
 
 FILES, BYTES = 5200, 80 << 20
+MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Callable[[str, int], Home]:
     """Make a pool: home(level, number of folders)."""
     return lambda level, count: Home(tmp_path / "home").make(level, count)
+
+
+@pytest.fixture
+def small() -> Iterator[Callable[[str, int], Home]]:
+    """The same in memory, with packs so small that a few megabytes are many stripes."""
+    folder = Path(tempfile.mkdtemp(prefix="webraid-", dir=MEMORY if MEMORY.is_dir() else None))
+    yield lambda level, count: Small(folder / "home").make(level, count)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

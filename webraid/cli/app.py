@@ -22,23 +22,47 @@ from webraid.cli import (
     complaints,
     completion,
     config,
+    device,
+    diff,
+    doctor,
+    drain,
+    du,
+    durability,
+    find,
+    forget,
     get,
     init,
+    key,
     lab,
     ls,
+    man,
+    mount,
+    prune,
     put,
+    rebalance,
+    rebuild,
     recover,
+    relevel,
     repair,
+    replace,
+    schedule,
+    scrub,
+    serve,
     snapshots,
+    stats,
     status,
+    tag,
     version,
 )
 from webraid.cli.flags import parameters, take_flags
 from webraid.errors import EXIT_INTERRUPTED
 
 NAME = "webraid"
-FAMILIES = (init, add_backend, backend, put, get, ls, cat, snapshots, status, check, repair, recover)
-LAST = (lab, config, completion, version)
+FAMILIES = (
+    init, add_backend, backend, put, get, ls, find, cat, diff, du, snapshots, tag, forget, status, durability,
+    doctor, check, scrub, repair, prune, stats, rebuild, replace, drain, rebalance, relevel, recover, key, device,
+)  # fmt: skip
+LAST = (mount, serve, schedule, lab, config, completion, man, version)
 
 HELP = """One encrypted backup over many clouds, folders and friends, with parity.
 
@@ -93,6 +117,7 @@ def tree() -> Any:
     for parameter in group.params:
         if parameter.name in ("install_completion", "show_completion"):
             parameter.hidden = True  # type: ignore[attr-defined]
+    completion.attach(group)
     return group
 
 

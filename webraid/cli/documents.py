@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from webraid.entry import Entry
     from webraid.jobs.check import CheckResult
     from webraid.jobs.events import FileTrouble
+    from webraid.jobs.findings import DiskCheck
     from webraid.jobs.get import GetResult
     from webraid.jobs.put import PutResult
     from webraid.jobs.repair import Repaired
@@ -75,12 +76,17 @@ def got(result: GetResult, flows: Sequence[Traffic]) -> dict[str, Any]:
         target=result.target,
         total_files=result.files + result.skipped + len(result.unreadable),
         files_restored=result.files,
+        files_updated=result.updated,
         files_skipped=result.skipped,
         dirs_restored=result.dirs,
+        files_deleted=result.deleted,
+        files_verified=result.verified,
         bytes_restored=result.bytes,
+        dry_run=result.dry_run,
         total_duration=round(result.seconds, 3),
         problems=_troubles(result.problems),
         unreadable=_troubles(result.unreadable),
+        mismatched=_troubles(result.mismatched),
         notes=result.notes,
         backends=_flows(flows),
         exit_code=result.exit_code,
@@ -89,8 +95,28 @@ def got(result: GetResult, flows: Sequence[Traffic]) -> dict[str, Any]:
 
 def check(result: CheckResult, flows: Sequence[Traffic]) -> dict[str, Any]:
     """What a check found."""
+    return summary(
+        "check",
+        snapshots=result.snapshots,
+        chunks=result.chunks,
+        chunks_lost=result.lost_chunks,
+        alarms=result.alarms,
+        total_duration=round(result.seconds, 3),
+        backends=checked_disks(result.disks, flows),
+        redundancy={
+            "survives": result.survives,
+            "disks": len(result.disks),
+            "missing_shards": result.missing_shards,
+            "unreadable_packs": result.unreadable_packs,
+        },
+        exit_code=result.exit_code,
+    )
+
+
+def checked_disks(disks: Iterable[DiskCheck], flows: Sequence[Traffic]) -> list[dict[str, Any]]:
+    """What check and scrub found on each disk, and what it cost."""
     moved = {flow.disk: flow for flow in flows}
-    disks = [
+    return [
         {
             "name": disk.name,
             "verdict": disk.verdict,
@@ -103,24 +129,8 @@ def check(result: CheckResult, flows: Sequence[Traffic]) -> dict[str, Any]:
             "error": disk.error,
             **_costs(moved.get(disk.name) or Traffic(disk.name)),
         }
-        for disk in result.disks
+        for disk in disks
     ]
-    return summary(
-        "check",
-        snapshots=result.snapshots,
-        chunks=result.chunks,
-        chunks_lost=result.lost_chunks,
-        alarms=result.alarms,
-        total_duration=round(result.seconds, 3),
-        backends=disks,
-        redundancy={
-            "survives": result.survives,
-            "disks": len(result.disks),
-            "missing_shards": result.missing_shards,
-            "unreadable_packs": result.unreadable_packs,
-        },
-        exit_code=result.exit_code,
-    )
 
 
 def repair(result: Repaired, code: int, flows: Sequence[Traffic]) -> dict[str, Any]:
@@ -184,7 +194,10 @@ def backend(disk: DiskStatus) -> dict[str, Any]:
         "capacity": disk.capacity,
         "overdue": disk.overdue,
         "hint": disk.hint,
+        "role": disk.role,
     }
+    if disk.deadline_ms:
+        document["deadline"] = iso(disk.deadline_ms)
     if disk.written_ms is not None:
         document["last_written"] = iso(disk.written_ms)
     return {**document, "budgets": _budgets(disk.budgets)} if disk.budgets else document
@@ -246,6 +259,11 @@ def _text(raw: bytes) -> str:
 
 def _troubles(found: Iterable[FileTrouble]) -> list[dict[str, str]]:
     return [{"item": trouble.path, "message": trouble.reason} for trouble in found]
+
+
+def flows_of(flows: Sequence[Traffic]) -> list[dict[str, Any]]:
+    """What went to and came from each disk: the member 'backends' of most documents."""
+    return _flows(flows)
 
 
 def _flows(flows: Sequence[Traffic]) -> list[dict[str, Any]]:

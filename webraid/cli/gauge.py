@@ -20,7 +20,11 @@ Meters = Callable[[], Sequence[Traffic]]
 WINDOW = 4.0  # seconds that a rate looks back
 STEP = 0.2  # seconds between the points it is drawn from
 
-UNITS = {"check": "disk", "repair": "shard"}  # what Progress.files counts; everywhere else files
+# what Progress.files counts; everywhere else files
+UNITS = {
+    "check": "disk", "repair": "shard", "scrub": "shard", "rebuild": "shard", "replace": "shard", "drain": "shard",
+    "rebalance": "shard", "relevel": "pack",
+}  # fmt: skip
 
 
 def nothing() -> Sequence[Traffic]:

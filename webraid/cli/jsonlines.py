@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from webraid.cli.gauge import Gauge, Meters, Reading, nothing
-from webraid.jobs.events import DiskNotice, FileTrouble, Notice, ShardFound
+from webraid.jobs.events import DiskNotice, FileRestored, FileStored, FileTrouble, Notice, ShardFound
 
 if TYPE_CHECKING:
     from webraid.env import Env
@@ -89,6 +89,10 @@ def _verbose(event: Event) -> dict[str, Any]:
                 **head, "action": "shard", "backend": event.disk, "pack": event.pack, "index": event.index,
                 "problem": event.problem,
             }  # fmt: skip
+        case FileStored():
+            return {**head, "action": event.action, "item": event.path, "data_size": event.size}
+        case FileRestored():
+            return {**head, "action": event.action, "item": event.path, "size": event.size}
         case Notice():
             return {**head, "action": "notice", "message": event.text, "warning": event.warning}
     return {}

@@ -37,6 +37,11 @@ class Places:
         return self.state / "device"
 
     @property
+    def recovering(self) -> Path:
+        """A note that a recover has not come to its end yet."""
+        return self.state / "recovering"
+
+    @property
     def lock(self) -> Path:
         """Held by a run that writes."""
         return self.state / "lock"

@@ -62,6 +62,24 @@ class FileTrouble:
 
 
 @dataclass(frozen=True, slots=True)
+class FileStored:
+    """A file that a put took in, or would.  ``action``: 'new', 'changed' or 'unchanged'; ``path`` is safe to print."""
+
+    path: str = field(repr=False)
+    action: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileRestored:
+    """What a get did, or would do, with a file.  ``action``: 'restored', 'updated', 'unchanged' or 'deleted'."""
+
+    path: str = field(repr=False)
+    action: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """One sentence for the user.  ``warning``: it wants attention."""
 
@@ -69,7 +87,7 @@ class Notice:
     warning: bool = False
 
 
-Event = Started | Progress | DiskBytes | DiskNotice | ShardFound | FileTrouble | Notice
+Event = Started | Progress | DiskBytes | DiskNotice | ShardFound | FileTrouble | FileStored | FileRestored | Notice
 OnEvent = Callable[[Event], None]
 
 

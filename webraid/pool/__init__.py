@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from webraid.jobs import events
 from webraid.jobs.context import open_context
 from webraid.jobs.settings import Settings
 from webraid.pool.base import NONE
+from webraid.pool.browse import Browse
 from webraid.pool.care import Care
 from webraid.pool.disks import Disks
 from webraid.pool.keys import Keys
@@ -22,7 +23,9 @@ from webraid.pool.space import Space
 from webraid.pool.standing import Standing
 from webraid.pool.storing import Storing
 
-__all__ = ["Pool", "init_pool", "open_pool", "recover_from", "recover_login", "recover_pool", "settings"]
+__all__ = [
+    "Pool", "init_pool", "open_pool", "recover_from", "recover_keys", "recover_login", "recover_pool", "settings",
+]  # fmt: skip
 
 if TYPE_CHECKING:  # jobs are imported when they run: starting up stays quick
     from webraid.backend.login import Dialogue
@@ -32,7 +35,7 @@ if TYPE_CHECKING:  # jobs are imported when they run: starting up stays quick
     from webraid.jobs.recover import Recovered
 
 
-class Pool(Storing, Reading, Standing, Care, Space, Moving, Disks, Keys):
+class Pool(Storing, Reading, Standing, Care, Space, Moving, Disks, Keys, Browse):
     """An opened pool; a context manager."""
 
 
@@ -76,14 +79,41 @@ def recover_login(
     return reach(where, kind=kind, name="recovery", options=options, secrets=secrets, dialogue=asked)
 
 
-def recover_from(where: Settings, reached: Reached, *, secret: str) -> tuple[Recovered, Pool]:
-    """The second half of recover_pool.  ``secret``: the passphrase or the recovery code."""
+def recover_from(
+    where: Settings, reached: Reached, *, secret: str, rights: Sequence[str] = (), machine: str = ""
+) -> tuple[Recovered, Pool]:  # fmt: skip
+    """The second half of recover_pool."""
     from webraid.jobs.recover import recover
 
-    recovered, ctx = recover(where, reached, secret=secret)
+    recovered, ctx = recover(where, reached, secret=secret, rights=_rights(rights), machine=machine)
     return recovered, Pool(ctx)
 
 
-def recover_pool(where: Settings, *, kind: str, options: Mapping[str, object], secret: str) -> tuple[Recovered, Pool]:
-    """Bring a pool back from any one of its disks with the passphrase or the recovery code."""
-    return recover_from(where, recover_login(where, kind=kind, options=options), secret=secret)
+def recover_pool(
+    where: Settings, *, kind: str, options: Mapping[str, object], secret: str, rights: Sequence[str] = (),
+    machine: str = "",
+) -> tuple[Recovered, Pool]:  # fmt: skip
+    """Bring a pool back from any one of its disks with the passphrase or the recovery code.
+
+    ``rights``: what this machine may do from now on, of 'append', 'forget', 'sweep' (none named: all); ``machine``: its
+    name in the pool.
+    """
+    reached = recover_login(where, kind=kind, options=options)
+    return recover_from(where, reached, secret=secret, rights=rights, machine=machine)
+
+
+def recover_keys(
+    where: Settings, file: Path, *, secret: str, rights: Sequence[str] = (), machine: str = ""
+) -> tuple[Recovered, Pool]:  # fmt: skip
+    """As recover_pool, with a file of Pool.export_keys in the place of the disk."""
+    from webraid.jobs.recover import recover_from_keys
+
+    recovered, ctx = recover_from_keys(where, file, secret=secret, rights=_rights(rights), machine=machine)
+    return recovered, Pool(ctx)
+
+
+def _rights(said: Sequence[str]) -> tuple[str, ...]:
+    from webraid.jobs.devices import parse_rights
+    from webraid.table.fold import ALL_RIGHTS
+
+    return parse_rights(",".join(said)) if said else ALL_RIGHTS
