@@ -228,12 +228,12 @@ class Pool:
         rights: dict[bytes, list[tuple[int, int, list[str]]]] = {}  # device -> serial, after, rights
         for _, device, seq, _, ops in records:
             for op in ops:
-                of, after = op.get("device", device), op.get("after", 0)
+                of, after, more = op.get("device", device), op.get("after", 0), [op["heads"]] if op.get("heads") else []
                 if op["op"] == "enroll" and seq == 1:
                     rights.setdefault(device, []).append((0, 0, op["rights"]))
-                elif op["op"] == "evict" and op["seq"] >= 0 and self._owners(op, b"WREVICT", of, op["seq"]):
+                elif op["op"] == "evict" and op["seq"] >= 0 and self._owners(op, b"WREVICT", of, op["seq"], *more):
                     ends[of] = min(op["seq"], ends.get(of, op["seq"]))
-                elif op["op"] == "grant" and self._owners(op, b"WRGRANT", of, op["rights"], op["serial"], after):
+                elif op["op"] == "grant" and self._owners(op, b"WRGRANT", of, op["rights"], op["serial"], after, *more):
                     rights.setdefault(of, []).append((op["serial"], after, op["rights"]))
         for _, device, seq, _, ops in records:
             said = [one for one in rights.get(device, []) if 0 <= one[1] < seq <= ends.get(device, seq)]
@@ -252,7 +252,7 @@ class Pool:
         for pack in table:
             one = {"code": "copies", "k": 1, "n": 1, "shards": [pack["sha256"]]}
             self.packs[pack["id"]] = one | {"length": pack["length"], "key": "meta"}
-        for id, kind, pack, *where in op.get("places", []):
+        for id, kind, pack, *where in (at for at in op.get("places", []) if 0 <= at[2] < len(table)):
             self.chunks.setdefault(id, []).append((table[pack]["id"], kind, *where[:5]))
         if op.get("snapshot"):
             self.snapshots.append({"id": op["run"], "device": op["device"], **op["snapshot"]})

@@ -209,3 +209,13 @@ def test_no_key_command_lets_a_passphrase_out(pool: Machine, new: Path) -> None:
         run = pool("key", *words, "--new-password-file", new, "--json", "--debug")
         assert PASSPHRASE not in run.out + run.err and NEW not in run.out + run.err
         (pool.root / "pw").write_text(NEW)
+
+
+@pytest.mark.parametrize("words", [("key", "kit"), ("key", "rotate", "--keep-passphrase", "--kit")])
+def test_nothing_changes_where_the_kit_cannot_be_written(pool: Machine, words: tuple[str, ...]) -> None:
+    before = pool("key", "ls", "--json").document["keys"]
+    (pool.root / "plain").write_text("a file, and no folder")
+    for place in (pool.root / "plain" / "kit.html", Path("/proc/none/kit.html")):
+        run = pool(*words, str(place))
+        assert run.code != 0 and "cannot be written" in run.err
+    assert pool("key", "ls", "--json").document["keys"] == before

@@ -15,7 +15,7 @@ from tests.cli.test_json import undocumented
 from tests.docs.guide import script
 from webraid import pool as api
 from webraid.cli.durability import about
-from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK, EXIT_USAGE
+from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK, EXIT_UNREADABLE, EXIT_USAGE
 
 Lose = Callable[..., None]
 
@@ -50,6 +50,31 @@ def test_scrub_finds_and_repair_mends(home: Machine) -> None:
     run = home("scrub")
     assert run.code == EXIT_DEGRADED
     assert run.out.startswith("Incomplete: 1 shard missing")
+
+
+def test_a_pool_that_lacks_disks_is_not_well(machine: Machine) -> None:
+    machine("init", "--name", "home", "--level", "raid6", "--kit", machine.root / "kit.txt")
+    machine("add-backend", "local", "d1", "--path", machine.root / "d1")
+    assert machine("status", "--exit-code").code == EXIT_DEGRADED
+    for command in ("scrub", "check"):
+        assert "lacks 3 disks" in machine(command).out
+    assert machine("durability").out.startswith("Not ready: ")
+
+
+def test_disks_that_only_do_not_answer_are_no_damage(home: Machine) -> None:
+    disks = [path for path in home.root.iterdir() if (path / "shards").is_dir()]
+    for path in disks:
+        path.rename(path.with_name(f"{path.name} away"))
+    for command in ("check", "scrub"):
+        run = home(command)
+        assert run.code == EXIT_UNREADABLE
+        assert run.out.startswith("OUT OF REACH: ")
+        assert "ALARM" not in run.out
+        assert "Next: Bring d1" in run.out
+    assert "A model has nothing to say" in home("durability").out
+    for path in disks:
+        path.with_name(f"{path.name} away").rename(path)
+    assert home("check").code == EXIT_OK
 
 
 @pytest.mark.parametrize("flags", [

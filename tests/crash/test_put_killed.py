@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.crash import scenarios
 from tests.crash.least import LEAST
+from tests.crash.world import small_and_threadless
 
 Sweep = Callable[..., int]
 SHARE = 0.6
+
+
+def test_a_first_put_takes_the_same_steps_however_quick_its_packer_is(quick_folder: Path) -> None:
+    """A chunk that the run itself has stored before needs no pin, and so no further look at the disks' logs."""
+    with small_and_threadless():
+        scenario = scenarios.first_put(quick_folder, 1)
+        for seed in range(5):
+            steps = scenarios.trace(scenario, quick_folder / f"trace{seed}", seed)
+            assert [what for _, _, what in steps.journal].count("d1 list log/") == 2
 
 
 def test_a_first_put_may_die_anywhere(sweep: Sweep) -> None:

@@ -70,6 +70,13 @@ def test_any_name_is_one_part_of_a_path(text: str) -> None:
     assert part(text) not in (b".", b"..")
 
 
+def test_texts_longer_than_a_name_may_be_are_cut_and_told_apart() -> None:
+    texts = ["é" * 200 + end for end in ("", "a", "b")]
+    names = [part(text) for text in texts]
+    assert len(set(names)) == 3 and max(map(len, names)) <= 255
+    assert all(name.decode() for name in names)
+
+
 def test_times_are_names_that_sort_as_they_pass() -> None:
     times = [time_name(NOON + step) for step in (0, 1_000, 86_400_000, 40 * 86_400_000)]
     assert times == sorted(times)

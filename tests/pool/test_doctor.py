@@ -271,6 +271,11 @@ def test_what_is_survived_by_level(stored: Home, tmp_path: Path) -> None:
     assert found.total_years < 1 / COMMON, "what takes everything is always in it"
 
 
+def test_before_anything_is_stored_no_more_is_promised_than_the_level_gives(tmp_path: Path) -> None:
+    with Home(tmp_path / "home").make("raid6", 6).open() as pool:
+        assert pool.durability().survives == pool.status().survives == pool.scrub().survives == 2
+
+
 def test_a_lost_disk_makes_it_likelier_and_a_spare_less_likely(stored: Home) -> None:
     with stored.open() as pool:
         whole = pool.durability()

@@ -37,7 +37,9 @@ def own(home: Home) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("exclude", [(), ("/ann/state", "/ann/d?", "config.toml")])
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_a_home_folder_put_back_keeps_the_pool_that_lies_in_it(home: Home, exclude: tuple[str, ...], *, dry_run: bool) -> None:  # fmt: skip
+def test_a_home_folder_put_back_keeps_the_pool_that_lies_in_it(
+    home: Home, exclude: tuple[str, ...], *, dry_run: bool
+) -> None:
     with home.open() as pool:
         pool.put([str(home.folder)], exclude=exclude)
         (home.folder / "docs" / "letter").write_text("gone wrong")

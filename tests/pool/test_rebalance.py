@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.pool.machine import PASSPHRASE, Home
-from tests.pool.moving import Make, bytes_on, comes_back, filled, join, legal, lying, objects, packs, weakest
+from tests.pool.moving import Make, Small, bytes_on, comes_back, filled, join, legal, lying, objects, packs, weakest
 from webraid.env import Env
 from webraid.errors import EXIT_OK
+from webraid.jobs.events import Started
+from webraid.jobs.rebalance import Rebalanced
 from webraid.model import shard_name
 from webraid.pool import open_pool, recover_pool
 
@@ -148,4 +150,42 @@ def test_what_a_stopped_drain_left_twice_is_dropped(small: Make) -> None:
         result = pool.rebalance(now=True)
         assert result.dropped >= moved and sum(lying(pool).values()) == count - moved
         assert weakest(pool) == 1 and legal(pool)
+    assert comes_back(machine, source)
+
+
+def capacities(machine: Home, tight: str) -> None:
+    """As this machine sees it one disk is nearly full, and the others have room."""
+    config = machine.folder / "config.toml"
+    text = config.read_text()
+    for number in range(1, 6):
+        size = "4 MB" if f"d{number}" == tight else "1 GB"
+        text = text.replace(f'name = "d{number}"\n', f'name = "d{number}"\ncapacity = "{size}"\n')
+    config.write_text(text)
+
+
+def test_two_machines_that_choose_the_same_disk_for_two_shards_of_a_stripe_make_nothing_less_safe(small: Make) -> None:
+    machine = small("rs:2+1", 4)
+    source = filled(machine, 9)
+    with machine.open() as pool:
+        join(pool, machine, 5)
+    other = Small(machine.folder / "other")
+    recover_pool(other.settings, kind="local", options={"path": str(machine.disk(1))}, secret=PASSPHRASE)[1].close()
+    capacities(machine, "d1")
+    capacities(other, "d2")
+    first: list[Rebalanced] = []
+
+    def meanwhile(event: object) -> None:
+        if isinstance(event, Started) and not first:
+            with machine.open() as pool:
+                first.append(pool.rebalance())
+
+    with open_pool(other.settings, on_event=meanwhile) as pool:
+        second = pool.rebalance()
+        pool.status()
+        assert first[0].dropped == first[0].moves > 0 and second.moves > second.dropped
+        assert weakest(pool) == 1
+    with machine.open() as pool:
+        pool.rebalance(now=True)
+        assert weakest(pool) == 1 and legal(pool)
+        assert pool.check(read_data=True).exit_code == EXIT_OK
     assert comes_back(machine, source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 from tests.pool.machine import Home
 from webraid.backend.base import Backend, Bytes, Digest
 from webraid.backend.wrapper import Wrapper
-from webraid.errors import EXIT_OK, QuotaExceeded
+from webraid.errors import EXIT_ALARM, EXIT_OK, QuotaExceeded
 from webraid.files.compare import compare_trees
+from webraid.jobs import putback
 from webraid.jobs.put import PutOptions
 from webraid.jobs.settings import Settings
 from webraid.jobs.targets import Targets, ready_spares
@@ -233,13 +235,21 @@ def test_files_that_are_still_there_are_saved_into_new_packs(home: Make, tree: P
         assert pool.status().survives == 2, "packs that nothing depends on any more do not count"
 
 
-def test_a_lost_pack_that_nothing_depends_on_does_not_count(home: Make, tree: Path, tmp_path: Path) -> None:
+def flip(path: Path) -> None:
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, flip])
+def test_a_lost_pack_that_nothing_depends_on_does_not_count(
+    home: Make, tree: Path, tmp_path: Path, lose: Callable[[Path], None]
+) -> None:
     machine = home("raid6", 6)
     stored(machine, tree)
     with machine.open() as pool:
         packs = data_packs(pool)
     for path in data_shards(machine, packs, 1, 2, 3, 4, 5, 6):
-        path.unlink()
+        lose(path)
     (tmp_path / "more").mkdir()
     for path in list(tree.iterdir())[:3]:  # these come by another way, the others from where they were
         path.rename(tmp_path / "more" / path.name)
@@ -248,7 +258,7 @@ def test_a_lost_pack_that_nothing_depends_on_does_not_count(home: Make, tree: Pa
         assert pool.repair().lost > 0
         assert pool.status().survives == -1
     with machine.open() as pool:
-        assert pool.put([str(tmp_path / "more")]).exit_code == EXIT_OK
+        assert pool.put([str(tmp_path / "more")]).exit_code == (EXIT_ALARM if lose is flip else EXIT_OK)
     shutil.rmtree(tmp_path / "more")
     shutil.rmtree(tree)
     with machine.open() as pool:
@@ -257,6 +267,8 @@ def test_a_lost_pack_that_nothing_depends_on_does_not_count(home: Make, tree: Pa
         assert pool.status().survives == 2
         assert pool.check(read_data=True).exit_code == EXIT_OK
         assert pool.get("latest~1", to=tmp_path / "out").unreadable == []
+    with machine.open() as pool:
+        assert pool.put([str(tmp_path / "out")]).exit_code == EXIT_OK, "no disk is accused any more"
 
 
 def test_a_chunk_in_a_shard_that_is_left_is_saved_though_its_stripe_is_lost(home: Make, tmp_path: Path) -> None:
@@ -390,6 +402,49 @@ def test_a_disk_that_refuses_is_replaced_by_another_legal_one(home: Make, tree: 
     with machine.open() as pool:
         pool.repair()  # the table's own pack of that run, which the disk refused, too
         assert pool.check(read_data=True).exit_code == EXIT_OK
+
+
+class Hanging(Wrapper):
+    """Where it ``hangs`` it takes no shard until a record of the log is written somewhere."""
+
+    def __init__(self, inner: Backend, end: threading.Event, *, hangs: bool) -> None:
+        super().__init__(inner)
+        self.end = end
+        self.hangs = hangs
+
+    def put(self, name: str, data: Bytes, *, digest: Digest) -> Stored:
+        if name.startswith("log/"):
+            self.end.set()
+        elif self.hangs and name.startswith("shards/"):
+            self.end.wait()
+        return self.inner.put(name, data, digest=digest)
+
+
+def test_a_disk_that_hangs_is_waited_for_once(home: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = home("rs:2+1", 4)
+    for number in range(6):
+        (tmp_path / f"t{number}").mkdir()
+        (tmp_path / f"t{number}" / "file").write_bytes(os.urandom(1_100_000))  # a shard on three of the four disks
+        stored(machine, tmp_path / f"t{number}")
+    with machine.open() as pool:
+        packs = data_packs(pool)
+    number, lost = max(((n, list(data_shards(machine, packs, n))) for n in range(1, 5)), key=lambda one: len(one[1]))
+    assert len(lost) >= 4
+    for path in lost:
+        path.unlink()
+    with machine.open() as pool:
+        pool.check(sample=0.0)
+    end, where = threading.Event(), machine.settings
+    where.wrap = lambda name, opener: lambda: Hanging(opener(), end, hangs=name == f"d{number}")
+    monkeypatch.setattr(putback, "PATIENCE", 0.05)
+    try:
+        with open_pool(where) as pool:
+            result = pool.repair()
+    finally:
+        end.set()
+    told = [event for event in machine.events if "could not be put back" in str(event) and f"d{number}" in str(event)]
+    assert len(told) == 1
+    assert (result.shards, result.waiting) == (len(lost), 0)
 
 
 def test_the_stripes_with_the_least_margin_come_first(home: Make, tmp_path: Path) -> None:

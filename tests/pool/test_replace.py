@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pool.moving import Interrupting, Make, comes_back, filled, join, legal, lying, packs, weakest
-from webraid.errors import EXIT_OK, ConfigError
-from webraid.jobs.events import Progress
+from tests.pool.machine import PASSPHRASE
+from tests.pool.moving import Interrupting, Make, Small, comes_back, filled, join, legal, lying, packs, weakest
+from webraid.errors import EXIT_DEGRADED, EXIT_OK, ConfigError
+from webraid.jobs.evacuate import Evacuated
+from webraid.jobs.events import Progress, Started
 from webraid.model import shard_name
-from webraid.pool import Pool, open_pool
+from webraid.pool import Pool, open_pool, recover_pool
 from webraid.table.records import ACTIVE, DRAINING, SPARE
 
 
@@ -88,3 +90,31 @@ def test_a_disk_that_is_drained_itself_takes_nothing(small: Make) -> None:
         pool.drain("d2")
         with pytest.raises(ConfigError, match="drained itself"):
             pool.replace("d1", "d2")
+
+
+def test_two_machines_that_replace_two_disks_by_the_same_one_make_nothing_less_safe(small: Make) -> None:
+    machine = small("rs:2+1", 3)
+    source = filled(machine, 9)
+    with machine.open() as pool:
+        join(pool, machine, 4)
+    other = Small(machine.folder / "other")
+    recover_pool(other.settings, kind="local", options={"path": str(machine.disk(1))}, secret=PASSPHRASE)[1].close()
+    first: list[Evacuated] = []
+
+    def meanwhile(event: object) -> None:
+        if isinstance(event, Started) and not first:
+            with machine.open() as pool:
+                first.append(pool.replace("d1", "d4"))
+
+    with open_pool(other.settings, on_event=meanwhile) as pool:
+        second = pool.replace("d2", "d4")
+        assert first[0].removed and not second.removed
+        assert second.crowded and second.exit_code == EXIT_DEGRADED
+        assert weakest(pool) == 1
+    with machine.open() as pool:
+        join(pool, machine, 5)
+        pool.rebalance()
+        again = pool.replace("d2", "d4")
+        assert again.removed and not again.crowded and again.exit_code == EXIT_OK
+        assert weakest(pool) == 1
+    assert comes_back(machine, source)

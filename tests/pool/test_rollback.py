@@ -145,6 +145,7 @@ def test_an_emptied_disk_is_named_and_never_filled_by_itself(aged: tuple[Home, P
     with machine.open() as pool:
         status = pool.status()
     assert next(disk for disk in status.disks if disk.name == NAME).state == "faulted"
+    (source / "large.jpg").write_bytes(os.urandom(5 << 20))  # its stripe has a shard on every disk
     with machine.open() as pool:
         pool.repair()
         assert pool.put([str(source)]).survives == 1

@@ -235,3 +235,42 @@ def test_without_a_quorum_nothing_changes(one: Home, tmp_path: Path) -> None:
         (tmp_path / f"away{number}").rename(one.disk(number))
     two = join(one, tmp_path / "two", "nas")
     assert reads(two, tmp_path / "out") == {"old": "old"}
+
+
+def test_a_machine_without_the_new_keys_brings_no_old_slot_back(one: Home, tmp_path: Path) -> None:
+    """Found by review: who recovered from a disk that was away knows old slots only, and put them onto all others."""
+    one.disk(3).rename(tmp_path / "away")
+    with one.open() as pool:
+        pool.rotate_keys(PASSPHRASE, OTHER, kdf=QUICK)
+    for number in (1, 2):
+        one.disk(number).rename(tmp_path / f"hidden{number}")
+    (tmp_path / "away").rename(one.disk(3))
+    late, options = Home(tmp_path / "late"), {"path": str(one.disk(3))}
+    with pytest.raises(WrongPassphrase) as raised:
+        recover_pool(late.settings, kind="local", options=options, secret=OTHER)
+    assert "another disk" in raised.value.hint
+    recover_pool(late.settings, kind="local", options=options, secret=PASSPHRASE)[1].close()
+    for number in (1, 2):
+        (tmp_path / f"hidden{number}").rename(one.disk(number))
+
+    def there(number: int) -> set[str]:
+        return {path.name for path in (one.disk(number) / "slots").iterdir()}
+
+    new, old = there(1), there(3)
+    with pytest.raises(KeysChanged):
+        put(late, tmp_path / "new")
+    assert there(1) == there(2) == new and there(3) == old
+    put(one, tmp_path / "new")
+    assert there(1) == there(2) == there(3) == new and not new & old
+
+
+def test_a_slot_that_the_log_does_not_name_is_not_called_taken_out(one: Home, tmp_path: Path) -> None:
+    one.disk(3).rename(tmp_path / "away")
+    with one.open() as pool:
+        pool.rotate_keys(PASSPHRASE, OTHER, kdf=QUICK)
+    for path in (one.disk(1) / "slots").iterdir():
+        (tmp_path / "away" / "slots" / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "away").rename(one.disk(3))
+    with pytest.raises(WrongPassphrase, match="does not know of it") as raised:
+        recover_pool(Home(tmp_path / "late").settings, kind="local", options={"path": str(one.disk(3))}, secret=OTHER)
+    assert "another disk" in raised.value.hint

@@ -30,6 +30,7 @@ from webraid.errors import (
     QuotaExceeded,
     Unavailable,
 )
+from webraid.jobs import inspection
 from webraid.jobs.ring import BUCKETS, Arc, Subset, bucket_of, parse_subset, phase
 from webraid.jobs.scrub import ScrubResult, _alone
 from webraid.jobs.scrub_record import unfinished
@@ -332,6 +333,62 @@ def test_they_do_so_without_any_memory(clouds: Clouds) -> None:
             pool.scrub()
         seen += clouds.shards
     assert set(seen) == everything(clouds)
+
+
+def rotating(clouds: Clouds) -> None:
+    config = clouds.machine.folder / "config.toml"
+    config.write_text(config.read_text() + '\n[check]\nscrub = "full"\nfull-every = "10d"\n')
+
+
+def test_what_was_due_while_a_disk_was_away_is_read_when_it_is_back(clouds: Clouds) -> None:
+    rotating(clouds)
+    for _ in range(11):
+        clouds.now += DAY
+        clouds.scrub()
+    away = clouds.machine.disk(2)
+    away.rename(away.with_name("elsewhere"))
+    for _ in range(5):
+        clouds.now += DAY
+        clouds.scrub()
+    away.with_name("elsewhere").rename(away)
+    for _ in range(6):  # less than a round
+        clouds.now += DAY
+        covered = clouds.scrub().covered
+    assert covered == 1.0
+
+
+def test_a_clock_that_was_wrong_hides_nothing(clouds: Clouds) -> None:
+    clouds.now += 400 * DAY
+    assert clouds.scrub("full").covered == 1.0
+    clouds.now -= 400 * DAY
+    assert clouds.scrub("list").covered == 0.0
+    clouds.scrub("full")
+    assert set(clouds.shards) == everything(clouds)
+
+
+class Deaf(Wrapper):
+    """Lists, and gives no shard."""
+
+    def get(self, name: str, *, locator: str = "", offset: int = 0, size: int | None = None) -> bytes:
+        if name.startswith("shards/"):
+            raise Unavailable("nothing comes", key=name)
+        return self.inner.get(name, locator=locator, offset=offset, size=size)
+
+
+def test_a_disk_that_stopped_answering_is_left_for_the_next_time(
+    clouds: Clouds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "IN_FLIGHT", 1)
+    where = clouds.machine.settings
+    where.wrap = lambda name, opener: (lambda: Deaf(opener())) if name == "d2" else opener
+    with open_pool(where) as pool:
+        result = pool.scrub("full")
+    failed = [event for event in clouds.machine.events if "could not be read" in str(event)]
+    listed = next(disk.listed for disk in result.disks if disk.name == "d2")
+    assert len(failed) == inspection.GIVE_UP < listed
+    assert (result.cut_short, result.exit_code) == (["d2"], EXIT_TEMPORARY)
+    with clouds.machine.open() as pool:
+        assert pool.scrub().covered == 1.0
 
 
 # --------------------------------------------------------------------------------------------------------- interrupted

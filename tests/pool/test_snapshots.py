@@ -15,7 +15,9 @@ from webraid.errors import ConfigError, NotInTable
 from webraid.jobs import find
 from webraid.jobs.diff import Change, Difference
 from webraid.jobs.find import Glob, Wanted
+from webraid.jobs.put import PutOptions
 from webraid.jobs.snapshots import Which
+from webraid.jobs.tag import Change as TagChange
 from webraid.pool import Pool
 from webraid.table.fold import Shot
 from webraid.table.leaves import leaf_entries
@@ -288,3 +290,11 @@ def test_a_folder_is_measured_alone_and_doubles_count_once(pool: Pool) -> None:
 def test_a_file_of_an_older_snapshot_is_written_out(pool: Pool) -> None:
     assert b"".join(pool.cat("latest~2:photos/2024/list.txt")) == b"one"
     assert b"".join(pool.cat("latest:photos/gone.txt", which=Which.of(tags=["first"]))) == b"going"
+
+
+def test_bytes_that_are_no_text_are_refused_as_tags_and_names_of_machines(pool: Pool, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no text"):
+        TagChange.of(add=["a,\udcff"])
+    for options in (PutOptions(tags=("\udcff",)), PutOptions(host="ann\udcff")):
+        with pytest.raises(ConfigError, match="no text"):
+            pool.put([str(tmp_path)], options=options)

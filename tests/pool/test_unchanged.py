@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ import pytest
 from tests.pool.copies import copy_of
 from tests.pool.machine import PASSPHRASE, Home
 from tests.pool.watching import files_opened, plant, put, sources
+from webraid.entry import Entry, EntryType
+from webraid.env import seeded
 from webraid.errors import EXIT_OK, ConfigError, SourcesUnreadable
+from webraid.jobs.before import TICK, UNSURE, unsettled
 from webraid.jobs.events import FileStored, Progress
 from webraid.jobs.put import Compression, PutOptions
 from webraid.pool import open_pool, recover_pool
@@ -45,6 +49,36 @@ def test_unchanged_files_are_not_opened(machine: Home, photos: Path) -> None:
         result = put(machine, photos)
     assert opened == [str(photos / "0" / "000.jpg")]
     assert (result.files_changed, result.files_unmodified) == (1, 29)
+
+
+def test_a_file_written_this_very_moment_is_read_only_when_a_change_of_it_would_show(
+    machine: Home, photos: Path
+) -> None:
+    slept: list[float] = []
+    last = max(path.stat().st_ctime_ns for path in photos.rglob("*.jpg")) / 1e9
+    machine_settings = machine.settings
+    machine_settings.env = replace(seeded(1), now=lambda: last, sleep=slept.append)
+    with open_pool(machine_settings) as pool:
+        pool.put([str(photos)])
+    assert any(0 < seconds <= TICK for seconds in slept)
+
+
+def test_times_without_fractions_are_trusted_only_when_they_are_old() -> None:
+    fine = Entry(path=b"a", type=EntryType.FILE, ctime_ns=1_000_000_000_123)
+    whole = Entry(path=b"a", type=EntryType.FILE, ctime_ns=1_000_000_000_000)
+    assert [unsettled(fine, 1000.0 + seconds) > 0 for seconds in (-3600, 0, 0.005, 0.02)] == [False, True, True, False]
+    assert [unsettled(whole, 1000.0 + seconds) > 0 for seconds in (-3600, 0, 1.9, 2.1)] == [False, True, True, False]
+
+
+def test_a_file_that_may_have_changed_since_is_read_again_and_counts_as_unchanged(machine: Home, photos: Path) -> None:
+    put(machine, photos)
+    with machine.open() as pool:
+        local = pool._ctx.local
+        local.set_seen([replace(seen, mtime_ns=UNSURE) for seen in local.every_seen()])
+    with files_opened(photos) as opened:
+        result = put(machine, photos)
+    assert len(opened) == 30
+    assert (result.files_changed, result.files_new, result.files_unmodified, result.added) == (0, 0, 30, 0)
 
 
 def test_another_device_number_is_no_change(machine: Home, photos: Path) -> None:
@@ -205,6 +239,19 @@ def test_a_command_that_fails_makes_no_snapshot(machine: Home) -> None:
         assert pool.snapshots() == []
         pool.put_stream("dump", ["seq", "1", "1000"])
         assert [run for run in pool._ctx.table.state.runs.values() if not run.settled] == []
+
+
+def test_a_stream_has_no_place_to_go_back_to(machine: Home) -> None:
+    with machine.open() as pool:
+        pool.put_stream("dump", ["echo", "data"])
+        with pytest.raises(ConfigError, match="has no place to go back to"):
+            pool.get(in_place=True, dry_run=True)
+
+
+def test_standard_input_that_is_closed_is_told(machine: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with machine.open() as pool, pytest.raises(SourcesUnreadable, match="no standard input"):
+        pool.put_stream("dump")
 
 
 def test_a_stream_that_is_suddenly_empty_is_no_deletion(machine: Home) -> None:

@@ -14,7 +14,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -156,6 +156,15 @@ def test_nothing_can_be_written(address: Address, method: str) -> None:
 def test_a_web_page_that_made_its_name_lead_here_is_not_answered(address: Address) -> None:
     for host, code in (("localhost:1", 207), ("[::1]", 207), ("evil.example", 403), ("127.0.0.1.evil.example", 403)):
         assert ask(address, "PROPFIND", "/", Depth="0", Host=host).status == code
+
+
+@pytest.mark.parametrize("path", ["/ids/../../etc/passwd", "/%2e%2e/etc/passwd", "/ids/%ff%fe", "/ids/%00"])
+def test_paths_that_lead_nowhere_are_answered(address: Address, path: str) -> None:
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=PATIENCE)
+    with closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert (answer.status, len(answer.read())) == (404, int(answer.headers["Content-Length"]))
 
 
 def test_who_has_no_password_is_not_answered(world: World) -> None:

@@ -82,7 +82,7 @@ def test_their_output_is_in_the_log_and_in_no_message(night: Night) -> None:
 
 def test_hooks_see_no_passphrase(night: Night) -> None:
     night.environ |= {"WEBRAID_PASSWORD": "horse", "WEBRAID_PASSWORD_FILE": "/horse", "WEBRAID_NOTIFY_APPRISE": "horse"}
-    night.environ |= {"GREETING": "hello"}
+    night.environ |= {"GREETING": "hello", "WEBRAID_RECOVERY_CODE": "horse"}
     night.says("[hooks]\nbefore = ['env']")
     night.run("check")
     assert "horse" not in night.log
@@ -129,3 +129,5 @@ def test_a_command_that_is_none_is_an_error_like_any_other(tmp_path: Path) -> No
     trouble = hooks.run_hooks("before", ["/no/such/program"], os.environ, timeout=30, log=book(tmp_path))
     assert trouble == "hook before failed with exit code 127"
     assert "ended by SIGSEGV" in hooks.run_hooks("after", ["kill -SEGV $$"], os.environ, timeout=9, log=book(tmp_path))
+    assert "ended by signal 40" in hooks.run_hooks("after", ["kill -40 $$"], os.environ, timeout=9, log=book(tmp_path))
+    assert "zero byte" in hooks.run_hooks("after", ["true \0"], os.environ, timeout=9, log=book(tmp_path))

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.unattended.conftest import Night
 from webraid.cli.app import main
 from webraid.errors import EXIT_OK, EXIT_TEMPORARY, EXIT_USAGE, ConfigError
 from webraid.unattended import crontab, systemd
+from webraid.unattended.calling import Calling, calling
 from webraid.unattended.install import Host, install, remove, show
 
 CRONTAB = """case "$1" in
@@ -345,6 +347,19 @@ def test_values_are_quoted_as_systemd_wants_them(night: Night) -> None:
     name = systemd.unit_name(night.says("").settings and _config(night))
     assert name == "webraid-home"
     assert systemd._quoted('a"b\\c%d e') == '"a\\"b\\\\c%%d e"'
+
+
+@pytest.mark.parametrize("name", ["line\nbreak", os.fsdecode(b"not utf-8 \xff"), "tab\there"])
+def test_a_path_that_fits_into_no_line_is_refused(night: Night, name: str) -> None:
+    places = replace(night.settings.places, config=night.root / name)
+    with pytest.raises(ConfigError, match="not plain text"):
+        calling(places, night.environ)
+
+
+def test_a_backslash_is_not_left_to_cron(night: Night) -> None:
+    how = Calling(("/usr/bin/webraid",), {"WEBRAID_CONFIG": "/back\\slash"})
+    with pytest.raises(ConfigError, match="backslash"):
+        crontab.block(night.config, _config(night), how)
 
 
 def _config(night: Night):  # type: ignore[no-untyped-def]

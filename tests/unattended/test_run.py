@@ -27,7 +27,8 @@ from webraid.errors import (
 )
 from webraid.jobs.context import locked
 from webraid.pool import open_pool
-from webraid.unattended import install, installed
+from webraid.unattended import due, install, installed
+from webraid.unattended.cron import parse_cron
 from webraid.unattended.record import last_run
 
 
@@ -446,3 +447,24 @@ def test_the_next_run_is_computed_from_the_config(night: Night) -> None:
     shown = install.show(night.settings, install.Host(night.environ, root=False, running=night.root / "none"))
     assert shown.installed == []
     assert shown.next_run is None
+
+
+@pytest.mark.parametrize("bad", [b'{"pool": "\xff"}', b"", b"null", b"[" * 100_000, b'{"version": 1}'])
+def test_what_is_remembered_of_the_last_run_may_be_damaged(night: Night, bad: bytes) -> None:
+    (night.state / "last-run.json").write_bytes(bad)
+    (night.state / "schedule.json").write_bytes(bad)
+    assert installed.mark(night.settings.places) is None
+    assert night.run("check").code == EXIT_OK
+    assert night.last.exit_code == EXIT_OK
+
+
+def test_in_the_hour_that_comes_twice_the_next_run_is_still_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        second = 1_792_891_800.0  # 25 October 2026, 2:30 in summer time is an hour before
+        assert due.wall(second).hour == 2
+        assert due.next_time(parse_cron("50 2 * * *"), second) == second + 20 * 60
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -104,8 +104,8 @@ def _page(screen: Screen, found: Durability) -> None:
     if not found.disks:
         screen.next_step("Add one: 'webraid add-backend KIND NAME ...'.")
         return
-    screen.line()
     if found.levels:
+        screen.line()
         rows = [
             [
                 level.shape,
@@ -117,13 +117,16 @@ def _page(screen: Screen, found: Durability) -> None:
             for level in found.levels
         ]
         screen.table(("Stripes", "Packs", "Stored", "May be lost", ""), rows, right=("Packs", "Stored"))
+    if found.together:
         screen.line()
     for item in found.together:
         left = "data is lost with it" if item.survives < 0 else f"then {_further(item.survives)}"
         screen.line(f"Losing {item.domain} loses {many(len(item.disks), 'disk')} at once "
                     f"({', '.join(item.disks)}): {left}.")  # fmt: skip
-    if found.together:
-        screen.line()
+    if found.survives < 0 or found.still_needed:
+        screen.next_step("'webraid status' says what to do. A model has nothing to say before that is done.")
+        return
+    screen.line()
     screen.line("What a model makes of it (assumptions, see docs/guide/health.md):")
     screen.pairs([
         ("lost a year", "; ".join(f"{rate.domain} {rate.rate:.1%}" for rate in found.rates) or "no disk answers"),
@@ -133,9 +136,8 @@ def _page(screen: Screen, found: Durability) -> None:
         ("what takes all", f"{about(1 / found.common)}: passphrase and kit lost, all logins stolen and used"),
         ("together", about(found.total_years)),
     ])  # fmt: skip
-    screen.line(
-        "No level helps against what takes all: a printed kit in another house and keys that may not delete do."
-    )
+    screen.line("No level helps against what takes all.")
+    screen.line("A printed kit in another house and keys that may not delete do.")
 
 
 def _sentence(found: Durability) -> str:
@@ -143,6 +145,8 @@ def _sentence(found: Durability) -> str:
         return "This pool has no disk yet."
     if found.survives < 0:
         return "Some data cannot be read now."
+    if found.still_needed and not found.levels:
+        return f"Not ready: the pool lacks {many(found.still_needed, 'disk')} for its level."
     return f"The pool {survival(found.survives, found.disks)}."
 
 

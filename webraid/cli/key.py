@@ -12,7 +12,7 @@ from webraid.cli import pages_keys, passphrase
 from webraid.cli.documents import summary
 from webraid.cli.flags import command, family
 from webraid.cli.invocation import Invocation
-from webraid.errors import EXIT_ALARM, EXIT_OK
+from webraid.errors import EXIT_ALARM, EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
     from webraid.jobs.kit import Kit
@@ -167,7 +167,13 @@ def kit(
 def _hand_over(call: Invocation, made: Kit, file: Path | None, command: str, **more: object) -> None:
     """Into the file, or onto the screen: a code that nobody has seen is no code."""
     if file is not None:
-        made.write(file)
+        try:
+            made.write(file)
+        except OSError as error:
+            raise ConfigError(
+                f"the change is made, but {file} cannot be written: {error.strerror}",
+                hint="Nobody has its recovery code. Make another kit: webraid key kit FILE --revoke-old",
+            ) from None
     tell = call.summary if file else call.show
     tell(
         lambda: summary(command, kit=str(file) if file else None,

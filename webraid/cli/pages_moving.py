@@ -193,7 +193,7 @@ def show_drained(result: Drained, screen: Screen) -> None:
         screen.line(f"The deadline ({day(result.deadline_ms)}) will be missed.", style="bold red")
     if result.late and not result.short:
         screen.next_step("Let it run longer or more often, raise [limits], or add a faster disk and drain onto it.")
-    if not result.left and not result.removed and not result.dry_run:
+    if not result.left and not result.removed and not result.crowded and not result.dry_run:
         screen.line(f"Nothing needs {result.name} any more.", style="green")
         screen.next_step(f"webraid backend rm {result.name}")
     elif result.left and not result.exit_code and not result.dry_run:

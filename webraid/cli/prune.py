@@ -119,6 +119,7 @@ def document(result: Pruned) -> dict[str, Any]:
         deleted={**_pair(result.swept), "objects": result.objects},
         repacked={**_pair(result.repacked), "frees": result.repack_frees},
         pinned=_pair(result.pinned),
+        unfinished_runs_of=result.unfinished,
         locked=_pair(result.locked),
         spared=result.spared,
         disks=[_disk(disk) for disk in result.disks],
@@ -162,6 +163,11 @@ def page(screen: Screen, result: Pruned) -> None:
         screen.line(f"Forgotten snapshots whose data is still there: {', '.join(result.forgotten)}")
     if result.young and not result.now:
         screen.line(f"Too young to lose their data without the owner: {', '.join(result.young)}")
+    if result.unfinished:
+        screen.line(
+            f"Unfinished runs hold packs: of {', '.join(result.unfinished)}. The machine's next put ends them; where it"
+            " will never come back: webraid device rm NAME"
+        )
     for reason in result.held:
         screen.line(f"Held: {reason}")
     if result.declined:

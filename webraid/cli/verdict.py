@@ -110,7 +110,7 @@ def status_code(now: Status) -> int:
     return worst(
         EXIT_ALARM if now.alarms else EXIT_OK,
         EXIT_UNREADABLE if now.survives < 0 and now.joined else EXIT_OK,
-        EXIT_DEGRADED if now.state != PoolState.ONLINE else EXIT_OK,
+        EXIT_DEGRADED if now.state != PoolState.ONLINE or weaker(now) or now.still_needed else EXIT_OK,
     )
 
 
@@ -183,7 +183,7 @@ def after_get(result: GetResult) -> str:
 
 def of_check(result: CheckResult) -> str:
     """What the check found, in a sentence."""
-    if result.unreadable_packs or result.lost_chunks:
+    if result.lost_packs or (result.lost_chunks and not result.silent):
         packs, chunks = many(result.unreadable_packs, "pack"), many(result.lost_chunks, "chunk")
         return f"DAMAGED: {packs} cannot be read, and with them {chunks}."
     return of_findings(result)
@@ -194,8 +194,12 @@ def of_findings(result: Findings) -> str:
     corrupt = sum(disk.corrupt for disk in result.disks)
     if not result.disks:
         return "There is nothing to check: this pool has no disk yet."
-    if result.unreadable_packs:
+    if result.lost_packs:
         return f"DAMAGED: {many(result.unreadable_packs, 'pack')} cannot be read."
+    if result.damaged or result.survives < 0:
+        why = f"while {_names(result.silent)} {_do(result.silent)} not answer" if result.silent else "now"
+        what = many(result.unreadable_packs, "pack") if result.unreadable_packs else "the pool"
+        return f"OUT OF REACH: {what} cannot be read {why}."
     sentence = survival(result.survives, len(result.disks))
     if result.alarms or corrupt:
         found = [many(corrupt, "corrupt shard")] if corrupt else []
@@ -206,23 +210,26 @@ def of_findings(result: Findings) -> str:
         return f"Incomplete: {missing} missing; everything can be read; the pool {sentence}."
     if result.survives < result.promised:
         return f"Nothing is missing, but the pool {sentence}, not {result.promised} as promised."
+    if result.still_needed:
+        return f"Nothing bad was found, but the pool lacks {many(result.still_needed, 'disk')} for its level."
     return f"All is well: the pool {sentence}."
 
 
 def after_check(result: CheckResult) -> str:
     """What to do next; '' when there is nothing."""
-    if result.lost_chunks:
+    if result.lost_chunks and not result.silent:
         return NEXT_LOST
     return after_findings(result)
 
 
 def after_findings(result: Findings) -> str:
     """The same of a check's or scrub's look at the disks."""
-    if result.unreadable_packs:
+    if result.lost_packs:
         return NEXT_LOST
-    silent = [disk.name for disk in result.disks if disk.verdict == "silent"]
-    if result.missing_shards and silent:
-        return f"Bring {_names(silent)} back ('webraid status' says what is wrong), then run 'webraid repair'."
+    if (result.missing_shards or result.damaged or result.survives < 0) and result.silent:
+        return f"Bring {_names(result.silent)} back ('webraid status' says what is wrong), then run 'webraid repair'."
+    if result.damaged:
+        return NEXT_LOST
     if result.missing_shards or any(disk.corrupt for disk in result.disks):
         return NEXT_REPAIR
     if result.alarms:
@@ -255,6 +262,10 @@ def of_repair(result: Repaired) -> str:
 
 def _see() -> str:
     return "See 'webraid status'."
+
+
+def _do(names: list[str]) -> str:
+    return "does" if len(names) == 1 else "do"
 
 
 def _names(names: list[str]) -> str:

@@ -19,7 +19,7 @@ class Stream:
     def __init__(self, command: Sequence[str] = ()) -> None:
         """``command`` with its arguments, no shell in between; none: this process's standard input.
 
-        Raises ConfigError when the command cannot be started.
+        Raises ConfigError when the command cannot be started, SourcesUnreadable when standard input is closed.
         """
         self._process: subprocess.Popen[bytes] | None = None
         self._name = os.path.basename(command[0]) if command else ""
@@ -35,6 +35,8 @@ class Stream:
             if self._process.stdout is None:
                 raise AssertionError("it was given a pipe")
             self._fd = self._process.stdout.fileno()
+        elif sys.stdin is None:  # closed by whoever started us
+            raise SourcesUnreadable("there is no standard input: nothing was stored")
         else:
             self._fd = sys.stdin.fileno()
 

@@ -24,6 +24,20 @@ from webraid.table.fold import Shot
 from webraid.table.local import Seen
 from webraid.table.tree import walk
 
+TICK = 0.01  # seconds: kernels give out times in steps of so much (100 Hz), most in smaller ones
+COARSE = 2.0  # seconds: the step of file systems that keep no fractions (FAT)
+UNSURE = -1  # stands in the notes for the mtime of a file that may have changed without a new ctime
+
+
+def unsettled(entry: Entry, now: float) -> float:
+    """Seconds until a change of the file is sure to show in its ctime; before that it must not be taken for unchanged.
+
+    ``now``: when it is about to be read, in seconds.
+    """
+    step = TICK if entry.ctime_ns % 1_000_000_000 else COARSE
+    age = now - entry.ctime_ns / 1e9
+    return max(0.0, step - age) if age >= -TICK else 0.0
+
 
 def key_of(root: Root) -> tuple[bytes, bytes]:
     """What makes two roots the same one: its name, and where it is."""

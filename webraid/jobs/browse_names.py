@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from webraid.files.safepath import NAME_MAX
 from webraid.table.fold import Shot
 
 LATEST = b"latest"
@@ -35,8 +37,11 @@ def time_name(time_ms: int) -> str:
 
 
 def part(text: str) -> bytes:
-    """Any text as one part of a path."""
+    """Any text as one part of a path; what no folder can list is cut, and told apart by a hash."""
     name = text.encode("utf-8", "surrogateescape").replace(b"/", b"_").replace(b"\0", b"_")
+    if len(name) > NAME_MAX:
+        mark = hashlib.blake2b(name, digest_size=4).hexdigest()
+        name = name[: NAME_MAX - len(mark) - 1].decode("utf-8", "ignore").encode() + b"-" + mark.encode()
     return name if name.strip(b".") else b"_" + name
 
 

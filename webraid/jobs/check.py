@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from webraid.array.tolerance import pack_tolerance
-from webraid.errors import WebRAIDError
+from webraid.errors import BackendError, NotEnoughShards, WebRAIDError
 from webraid.jobs.context import Context
 from webraid.jobs.events import Notice, Progress, Started
 from webraid.jobs.findings import DiskCheck, Expected, Findings, expected_shards
@@ -23,16 +23,18 @@ __all__ = ["CheckResult", "DiskCheck", "Expected", "check", "parse_sample"]
 
 @dataclass(slots=True)
 class CheckResult(Findings):
-    """What a check found.  ``chunks`` that the snapshots name, ``lost_chunks`` of them in no pack that can be read."""
+    """What a check found.  ``chunks`` that the snapshots name, ``lost_chunks`` of them in no pack that can be read.
+    ``unwalked``: snapshots whose tree is out of reach."""
 
     snapshots: int = 0
+    unwalked: int = 0
     chunks: int = 0
     lost_chunks: int = 0
 
     @property
     def damaged(self) -> bool:
         """Whether something cannot be read."""
-        return bool(self.unreadable_packs or self.lost_chunks)
+        return bool(self.unreadable_packs or self.lost_chunks or self.unwalked)
 
 
 def parse_sample(text: str) -> float:
@@ -108,6 +110,11 @@ def _check_trees(ctx: Context, result: CheckResult) -> None:
                 for chunk, found in _places(ctx, batch):
                     result.lost_chunks += not any(can_read(pack) for pack in found)
                     done.add(chunk)
+        except (NotEnoughShards, BackendError) as error:  # its disks are away; that alone is no sign of a lie
+            result.unwalked += 1
+            result.snapshots -= 1
+            ctx.event(Notice(f"snapshot {shot.name} cannot be walked now: {error}", warning=True))
+            continue
         except WebRAIDError as error:
             result.alarms.append(f"snapshot {shot.name}: {error}")
         ctx.event(Notice(f"snapshot {shot.name} walked"))

@@ -9,7 +9,7 @@ from webraid.codec.keys import Owner
 from webraid.codec.sign import sign
 from webraid.errors import ConfigError
 from webraid.jobs.context import Context
-from webraid.jobs.evict import find_device
+from webraid.jobs.evict import find_device, seen_of
 from webraid.jobs.keys import owned
 from webraid.table.fold import ALL_RIGHTS, APPEND
 from webraid.table.records import Grant, grant_message
@@ -74,6 +74,7 @@ def set_rights(ctx: Context, secret: str, device: str, rights: Iterable[str]) ->
 
 def _grant(ctx: Context, owner: Owner, device: bytes, rights: tuple[str, ...], *, after: int) -> None:
     serial = ctx.table.state.devices[device].serial + 1
-    signature = sign(owner.private, grant_message(device, rights, serial, after))
-    op = Grant(device=device, rights=rights, serial=serial, after=after, signature=signature)
+    heads = seen_of(ctx, device, after)
+    signature = sign(owner.private, grant_message(device, rights, serial, after, heads))
+    op = Grant(device=device, rights=rights, serial=serial, after=after, signature=signature, heads=heads)
     ctx.table.fence(ctx.table.append(op))

@@ -33,8 +33,8 @@ WORDS = {
     Fate.ERASED: "can be erased from here",
     Fate.TRASH: "can be emptied from here; its provider keeps a trash for a while",
     Fate.VERSIONS: "can be emptied from here; its versions are safe only if these keys may not delete them",
-    Fate.REFUSED: "cannot be erased from here: its keys may not delete",
-    Fate.LOCKED: "cannot be erased from here: what is deleted stays (an object lock)",
+    Fate.REFUSED: "cannot be erased from here: its keys may not delete (nor the canary, which stays in canary/)",
+    Fate.LOCKED: "cannot be erased from here: what is deleted stays (an object lock), the canary in canary/, too",
     Fate.UNKNOWN: "could not be tried",
 }  # fmt: skip
 

@@ -43,21 +43,30 @@ def _redundancy(now: Status) -> Iterator[Finding]:
     elif now.promised is not None and now.survives < now.promised:
         todo = "Run 'webraid repair'." if now.missing_shards else "See 'webraid status'."
         yield warning(
-            "redundancy", f"{_further(now.survives)}, and {now.level} promises {now.promised} losses",
+            "redundancy", f"{_further(now.survives)}, and {now.level} promises {_many(now.promised, 'loss', 'losses')}",
             "a further loss may take data with it", todo,
         )  # fmt: skip
     elif now.missing_shards:
         yield warning(
-            "redundancy", f"{now.missing_shards} shards lie nowhere", "less may be lost than was asked for",
+            "redundancy", f"{_many(now.missing_shards, 'shard')} lacking", "less may be lost than was asked for",
             "Run 'webraid repair'.",
         )  # fmt: skip
     elif now.joined and not now.still_needed:
-        yield good("redundancy", f"everything is there; {now.survives} disks may be lost")
+        yield good("redundancy", f"everything is there; {_many(now.survives, 'disk')} may be lost")
+        if not now.survives:
+            yield note(
+                "redundancy", f"{now.level} has nothing to spare", "the loss of any one disk loses data",
+                "'webraid relevel' gives what is stored another level.",
+            )  # fmt: skip
     if now.still_needed:
         yield warning(
-            "redundancy", f"{now.level} needs {now.still_needed} more disks", "nothing can be stored yet",
+            "redundancy", f"{now.level} needs {_many(now.still_needed, 'more disk')}", "nothing can be stored yet",
             "Add them with 'webraid add-backend'.",
         )  # fmt: skip
+
+
+def _many(count: int, noun: str, plural: str = "") -> str:
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _further(survives: int) -> str:
@@ -117,8 +126,13 @@ def _scrubs(ctx: Context, now: Status) -> Iterator[Finding]:
     elif ctx.env.now() - now.last_scrub.time > period:
         days = (ctx.env.now() - now.last_scrub.time) / DAY
         yield warning("scrub", f"the last scrub was {days:.0f} days ago", "damage stays unseen", "webraid scrub")
+    elif bad := now.last_scrub.corrupt + now.last_scrub.missing:
+        yield note(
+            "scrub", f"the last scrub found {_many(bad, 'bad shard')}", "what is still bad of them is counted above",
+            "webraid repair; webraid scrub",
+        )  # fmt: skip
     else:
-        yield good("scrub", f"the last scrub found {now.last_scrub.corrupt + now.last_scrub.missing} bad shards")
+        yield good("scrub", "the last scrub found nothing bad")
 
 
 def _drills(ctx: Context, now: Status) -> Iterator[Finding]:

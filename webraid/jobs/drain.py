@@ -81,6 +81,8 @@ def drain(
         found = evacuation.go("drain", limit)
         if remove and not found.left:
             evacuation.finish("drain", found)
+        elif not found.left:
+            found.crowded = evacuation.crowded()
         _look(ctx, info.id, found.left)
         plan, _ = evacuation.plan()
         return _forecast(ctx, info, found, plan.per_target(), deadline)

@@ -5,7 +5,9 @@ Nothing else shows that a backup can be restored.  Only after a drill that went 
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from webraid.codec.pack import Place
 from webraid.entry import Entry, EntryType
-from webraid.errors import EXIT_ALARM, EXIT_OK, EXIT_UNREADABLE, NotInTable, WebRAIDError, worst
+from webraid.errors import EXIT_ALARM, EXIT_OK, EXIT_UNREADABLE, NotInTable, PoolError, WebRAIDError, worst
 from webraid.files.problem import display
 from webraid.jobs.context import Context, locked
 from webraid.jobs.events import FileTrouble, Progress, Started, ignore
@@ -23,11 +25,13 @@ from webraid.jobs.local_source import compare_chunks, read_stream
 from webraid.jobs.pages import Pages, load_index
 from webraid.jobs.snapshots import ordered
 from webraid.jobs.status import margin
+from webraid.model import show_size
 from webraid.table.fold import Shot
 from webraid.table.records import Drilled
 from webraid.table.tree import some_leaf
 
-LARGEST = 64 << 20  # bytes: larger files are left to the scrub
+LARGEST = 64 << 20  # bytes: larger files are left to the scrub, unless there are no others
+SPARED = 64 << 20  # bytes that are left free where files are restored to
 TRIES = 40  # places looked at for one file
 PREFIX = "drill-"
 
@@ -89,9 +93,7 @@ def drill(ctx: Context, files: int = 5) -> DrillResult:
         ctx.open_table(spot=True)
         ctx.table.require_quorum()
         load_index(ctx)
-        chosen = _choose(ctx, files)
-        if not chosen:
-            raise NotInTable("there is no file to restore yet", hint="Store something with 'webraid put PATH'.")
+        chosen = _with_room(ctx, _choose(ctx, files))
         ctx.event(Started("drill", len(chosen), sum(choice.entry.size for choice in chosen)))
         without = _left_out(ctx)
         result = DrillResult(without=sorted(ctx.disk_name(disk) for disk in without))
@@ -119,17 +121,40 @@ def _choose(ctx: Context, count: int) -> list[_Choice]:
         sources.setdefault(key, []).append(shot)
     if not sources:
         return []
-    pages, rng, found = Pages(ctx), ctx.env.rng, dict[bytes, _Choice]()
+    pages, rng, found, odd = Pages(ctx), ctx.env.rng, dict[bytes, _Choice](), list[_Choice]()
     for _ in range(TRIES * count):
         if len(found) == count:
             break
         shot = rng.choice(sources[rng.choice(sorted(sources, key=repr))])
         leaf = some_leaf(shot.info.root, pages, rng.randrange)
-        fit = [entry for entry in leaf if entry.type is EntryType.FILE and 0 < entry.size <= LARGEST and entry.chunks]
+        every = [entry for entry in leaf if entry.type is EntryType.FILE]
+        fit = [entry for entry in every if 0 < entry.size <= LARGEST and entry.chunks]
         if fit:
             entry = rng.choice(fit)
             found.setdefault(entry.chunks, _Choice(shot, entry))
+        else:
+            odd += [_Choice(shot, entry) for entry in every]
+    if not found and odd:  # only large or empty files: the smallest with content, else one that is empty
+        odd.sort(key=lambda choice: (not choice.entry.chunks, choice.entry.size))
+        return odd[:1]
     return list(found.values())
+
+
+def _with_room(ctx: Context, chosen: list[_Choice]) -> list[_Choice]:
+    """What fits into the folder at once.  Raises NotInTable where there is nothing, PoolError where nothing fits."""
+    if not chosen:
+        raise NotInTable("there is no file to restore yet", hint="Store something with 'webraid put PATH'.")
+    room, fit = shutil.disk_usage(ctx.settings.places.state).free - SPARED, []
+    for choice in sorted(chosen, key=lambda choice: choice.entry.size):
+        room -= choice.entry.size
+        if room >= 0:
+            fit.append(id(choice))
+    if not fit:
+        raise PoolError(
+            f"there is no room to restore {show_size(min(choice.entry.size for choice in chosen))} for a trial",
+            hint=f"Free some space where {ctx.settings.places.state} is, or set WEBRAID_STATE_DIR.",
+        )
+    return [choice for choice in chosen if id(choice) in fit]
 
 
 def _left_out(ctx: Context) -> set[bytes]:
@@ -194,12 +219,18 @@ def _judged(ctx: Context, choice: _Choice, target: Path, troubles: dict[str, str
     entry, name = choice.entry, display(choice.entry.path)
     snapshot = choice.shot.name
     path = bytes(target) + b"/" + entry.path
+    if not entry.chunks and not _is_file(path):
+        return Drill(snapshot, name, entry.size, troubles.get(name, "it did not come back"))
     places: dict[bytes, Place] = {chunk: found[0][1] for chunk, found in ctx.index.find(entry.chunk_ids()).items()}
     if not compare_chunks(ctx, path, entry, places):
         if name in troubles:
             return Drill(snapshot, name, entry.size, troubles[name])
         return Drill(snapshot, name, entry.size, "what was restored is not what was stored", damaged=True)
     return Drill(snapshot, name, entry.size, source=_source(choice, path))
+
+
+def _is_file(path: bytes) -> bool:
+    return stat.S_ISREG(os.lstat(path).st_mode) if os.path.lexists(path) else False
 
 
 def _source(choice: _Choice, restored: bytes) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from webraid.array.tolerance import pack_tolerance
 from webraid.config import parse_duration
 from webraid.errors import BackendError
 from webraid.jobs.context import Context
@@ -45,14 +46,27 @@ def elsewhere(ctx: Context, pack: Pack, index: int, disk: bytes, bad: Bad) -> bo
     return any(home.index == index for home in good)
 
 
+def _as_safe(ctx: Context, pack: Pack, home: Home, bad: Bad) -> bool:
+    """Whether the stripe survives as much without that home, or all that it promises.  Two machines that move two
+    shards of it may both have chosen the same disk."""
+    domains = ctx.domains()
+    good = with_good_homes(ctx, pack, bad)
+    others = [one for one in good.homes if (one.index, one.disk) != (home.index, home.disk)]
+    without = pack_tolerance(good, domains, others)
+    return without >= pack.geometry.m or without >= pack_tolerance(good, domains)
+
+
 def drop(ctx: Context, homes: Iterable[tuple[bytes, Home]]) -> int:
-    """Record that these homes count no more, those that have a whole equivalent elsewhere.  How many there were."""
+    """Record that these homes count no more, those that have a whole equivalent elsewhere, and without which the
+    stripe is as safe.  How many there were."""
     bad = ctx.index.bad()
     gone: dict[bytes, list[bytes]] = {}
     for pack_id, home in homes:
         pack = ctx.index.pack(pack_id)
         held = pack is not None and any((one.index, one.disk) == (home.index, home.disk) for one in pack.homes)
-        if pack is not None and held and elsewhere(ctx, pack, home.index, home.disk, bad):
+        if pack is None or not held:
+            continue
+        if elsewhere(ctx, pack, home.index, home.disk, bad) and _as_safe(ctx, pack, home, bad):
             gone.setdefault(home.disk, []).append(pack_id + bytes((home.index,)))
             ctx.index.drop_homes(home.disk, [pack_id + bytes((home.index,))])
     for disk, refs in gone.items():

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from webraid.array.durability import Chain, years_of
 from webraid.array.tolerance import pack_tolerance
+from webraid.codec.levels import parse_level
 from webraid.jobs.caps import kept_caps
 from webraid.jobs.context import Context
 from webraid.jobs.reading import with_good_homes
@@ -67,7 +68,8 @@ class DomainRate:
 @dataclass(slots=True)
 class Durability:
     """``loss``: chance a year by the chain alone, ``common``: that of what takes everything, ``years``: about 1 in so
-    many years for both together.  ``repair``: seconds until a lost domain is rebuilt."""
+    many years for both together.  ``repair``: seconds until a lost domain is rebuilt.  ``still_needed``: disks that the
+    pool lacks for its level."""
 
     survives: int
     disks: int
@@ -80,6 +82,7 @@ class Durability:
     loss: float = 0.0
     loss_never_repaired: float = 0.0
     common: float = COMMON
+    still_needed: int = 0
 
     @property
     def years(self) -> float:
@@ -99,7 +102,11 @@ def durability(ctx: Context) -> Durability:
     levels = standings(ctx, usable)
     table = len(set(usable.values())) - 1
     survives = min([table, *(level.survives for level in levels)])
-    result = Durability(survives, len(ctx.domains()), len(set(usable.values())), levels)
+    spec = parse_level(ctx.table.state.level)
+    lacking = max(0, spec.least - len(ctx.domains()))
+    if not levels and not lacking:  # nothing is stored yet: what the level will give is what counts
+        survives = min(survives, spec.losses(ctx.span(spec)))
+    result = Durability(survives, len(ctx.domains()), len(set(usable.values())), levels, still_needed=lacking)
     result.together = _together(ctx, usable)
     result.rates = _rates(ctx, usable)
     result.spare = any(info.role == SPARE for info in ctx.table.state.joined())

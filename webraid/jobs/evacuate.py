@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from webraid.array.moves import Plan, Rooms, evacuation, leaving
+from webraid.array.tolerance import pack_tolerance
 from webraid.errors import EXIT_DEGRADED, EXIT_OK, worst
 from webraid.jobs.backends import take_out
 from webraid.jobs.context import Context
@@ -25,8 +26,8 @@ ROUNDS = 3  # other machines may put something there while it is emptied
 class Evacuated:
     """``total``: bytes that lay only there at the beginning, in ``shards`` shards.  ``planned``: bytes by the name of
     the disk that takes them; ``elsewhere``: shards of these that cannot go where they were asked to.  ``homeless``
-    shards of ``short`` bytes found no legal disk.  ``left``: bytes that lie only there at the end.  ``removed``: the
-    disk is no part of the pool any more."""
+    shards of ``short`` bytes found no legal disk.  ``left``: bytes that lie only there at the end.  ``crowded``:
+    stripes because of which it stays, see ``Evacuation.crowded``.  ``removed``: it is no part of the pool any more."""
 
     name: str
     total: int = 0
@@ -37,13 +38,14 @@ class Evacuated:
     short: int = 0
     carried: Carried = field(default_factory=Carried)
     left: int = 0
+    crowded: int = 0
     removed: bool = False
     dry_run: bool = False
 
     @property
     def exit_code(self) -> int:
         """20 while something has no home elsewhere, 21 when something cannot be read any more."""
-        return worst(self.carried.exit_code, EXIT_DEGRADED if self.short else EXIT_OK)
+        return worst(self.carried.exit_code, EXIT_DEGRADED if self.short or self.crowded else EXIT_OK)
 
 
 @dataclass(slots=True)
@@ -122,6 +124,20 @@ class Evacuation:
         packs = self.packs()
         return sum(object_sizes(pack)[index] for pack in packs for index in leaving(pack, self.disk.id))
 
+    def crowded(self) -> int:
+        """Stripes that would survive less without the disk, and less than they promise, because two of their shards lie
+        on one other disk: nobody plans that, but two machines that move data at the same time can come to it."""
+        ctx, count = self.work.ctx, 0
+        bad, domains = ctx.index.bad(), ctx.domains()
+        for pack in ctx.index.packs(PackKind.DATA):
+            good = with_good_homes(ctx, pack, bad)
+            others = [home for home in good.homes if home.disk != self.disk.id]
+            doubled = len({home.disk for home in others}) < len(others)
+            if doubled and len(others) < len(good.homes):
+                without = pack_tolerance(good, domains, others)
+                count += without < min(pack.geometry.m, pack_tolerance(good, domains))
+        return count
+
     def finish(self, job: str, result: Evacuated) -> None:
         """Look whether other machines put something there meanwhile; if nothing needs the disk, take it out."""
         ctx = self.work.ctx
@@ -139,7 +155,12 @@ class Evacuation:
                 return
             add(result.carried, more.carried)
             result.short, result.homeless, result.left = more.short, more.homeless, more.left
-        if not result.left and not ctx.index.unrecorded():
+        result.crowded = 0 if result.left else self.crowded()
+        if result.crowded:
+            text = f"{result.crowded} stripes have two shards on one disk, as another machine moved data as well"
+            text += f": 'webraid rebalance' parts them, and then {job} can take {self.disk.name} out"
+            ctx.event(Notice(text, warning=True))
+        elif not result.left and not ctx.index.unrecorded():
             if not ctx.table.state.disks[self.disk.id].removed:
                 take_out(ctx, self.disk)
             result.removed = True

@@ -11,6 +11,7 @@ from webraid.jobs.context import Context
 from webraid.jobs.keys import owned
 from webraid.table.fold import Device, State
 from webraid.table.records import Evict, evict_message
+from webraid.table.rights import heads_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +70,23 @@ def end(ctx: Context, owner: Owner, device: Device) -> Removed:
     seq = last_record(ctx.table.state, device.id)
     open_runs = [run for run in ctx.table.state.runs.values() if run.device == device.id and not run.settled]
     # Sending FINAL sends every disk what it lacks of that device's log first.
-    ctx.table.fence(ctx.table.append(_evict(owner, device.id, seq)))
+    ctx.table.fence(ctx.table.append(_evict(owner, device.id, seq, seen_of(ctx, device.id, seq))))
     unfinished = sum(run.commit is None for run in open_runs)
     return Removed(device.id.hex(), device.name, seq, unfinished)
 
 
 def last_record(state: State, device: bytes) -> int:
-    """Where an evicted device's log ends: with what is seen of it once the eviction was announced."""
+    """Where an evicted device's log ends: with what is seen of it, without a gap, once the eviction was announced."""
     return state.heads.get(device, 0)
 
 
-def _evict(owner: Owner, device: bytes, seq: int) -> Evict:
-    return Evict(device=device, seq=seq, signature=sign(owner.private, evict_message(device, seq)))
+def seen_of(ctx: Context, device: bytes, last: int) -> tuple[bytes, ...]:
+    """What the owner has seen of a device's log up to that number: he vouches for nothing else under these numbers."""
+    log = ctx.table.book.logs.get(device, {})
+    known = (record for branch in log.values() for record in branch.values())
+    return heads_of((record for record in known if record.digest not in ctx.table.state.strays), last)
+
+
+def _evict(owner: Owner, device: bytes, seq: int, heads: tuple[bytes, ...] = ()) -> Evict:
+    signature = sign(owner.private, evict_message(device, seq, heads))
+    return Evict(device=device, seq=seq, signature=signature, heads=heads)

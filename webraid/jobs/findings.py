@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from webraid.array.tolerance import pack_tolerance
 from webraid.backend import hashes
 from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK, EXIT_UNREADABLE, worst
 from webraid.jobs.context import Context
 from webraid.jobs.reading import with_good_homes
+from webraid.jobs.rescue import superseded
 from webraid.jobs.seats import object_sizes
 from webraid.model import Code, Pack, PackKind, Stored, shard_name
 from webraid.table.log import Verdict
@@ -54,13 +56,16 @@ class DiskCheck:
 
 @dataclass(slots=True)
 class Findings:
-    """``survives``: as status says it, after what was found."""
+    """``survives``: as status says it, after what was found.  ``lost_packs``: those of the unreadable ones that would
+    stay so if every disk answered; ``still_needed``: disks that the pool lacks for its level."""
 
     disks: list[DiskCheck] = field(default_factory=list)
     survives: int = 0
     promised: int = 0
     missing_shards: int = 0
     unreadable_packs: int = 0
+    lost_packs: int = 0
+    still_needed: int = 0
     alarms: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -68,6 +73,11 @@ class Findings:
     def damaged(self) -> bool:
         """Whether something cannot be read."""
         return bool(self.unreadable_packs)
+
+    @property
+    def silent(self) -> list[str]:
+        """Disks that did not answer."""
+        return [disk.name for disk in self.disks if disk.verdict == Verdict.SILENT]
 
     @property
     def exit_code(self) -> int:
@@ -86,12 +96,15 @@ class Findings:
 
 
 def expected_shards(ctx: Context) -> dict[bytes, list[Expected]]:
-    """What each disk should have, bad ones included: they are looked at again."""
+    """What each disk should have, bad ones included: they are looked at again.  What is left of a pack that is lost,
+    and on which nothing depends any more, is of no interest: a prune takes it away."""
     result: dict[bytes, list[Expected]] = {}
-    bad = ctx.index.bad()
+    bad, domains = ctx.index.bad(), ctx.domains()
     for pack in ctx.index.packs():
         sizes = object_sizes(pack)
         good = with_good_homes(ctx, pack, bad).homes
+        if pack.id in bad and pack_tolerance(replace(pack, homes=good), domains) < 0 and superseded(ctx, pack, bad):
+            continue
         copies = pack.geometry.code is Code.COPIES
         held = {home.index for home in good} if not copies or len(good) >= pack.geometry.n else set()
         for home in with_good_homes(ctx, pack, {}).homes:

@@ -21,7 +21,7 @@ from webraid.jobs.mend import DAMAGED
 from webraid.jobs.pages import load_index
 from webraid.jobs.reading import Bad
 from webraid.jobs.status import margin
-from webraid.model import Stored
+from webraid.model import PackKind, Stored
 from webraid.table.gather import gather
 from webraid.table.log import Verdict
 from webraid.table.survey import LOG, digest_of
@@ -30,6 +30,7 @@ from webraid.table.table import View
 LOG_SAMPLE = 16  # records read at least, and at a time
 IN_FLIGHT = 4  # shards read at a time from one disk
 PATIENCE = 4  # times the usual one: whole shards and long listings
+GIVE_UP = 3  # times in a row that nothing asked for was given: a disk that does so has stopped answering
 
 
 class Reading:
@@ -101,8 +102,15 @@ def judge(ctx: Context, result: Findings) -> None:
     safe = margin(ctx, usable)
     result.survives = min(safe.survives, len(set(usable.values())) - 1)
     result.missing_shards, result.unreadable_packs = safe.missing, safe.unreadable
+    result.lost_packs = margin(ctx, ctx.domains()).unreadable if safe.unreadable else 0
     spec = parse_level(ctx.table.state.level)
-    result.promised = spec.losses(ctx.span(spec)) if len(ctx.domains()) >= spec.least else 0
+    result.still_needed = max(0, spec.least - len(ctx.domains()))
+    if not result.still_needed:
+        result.promised = spec.losses(ctx.span(spec))
+        if (
+            next(ctx.index.packs(PackKind.DATA), None) is None
+        ):  # nothing is stored yet: what the level will give is what counts
+            result.survives = min(result.survives, result.promised)
 
 
 @dataclass(slots=True)
@@ -219,9 +227,9 @@ class _Work:
     # -- shards ------------------------------------------------------------------------------------------------------
     def _read(self, items: list[Expected]) -> None:
         self.reading.begin(self.disk, items)
-        disk = self.ctx.disks[self.disk]
+        disk, vain = self.ctx.disks[self.disk], 0
         for start in range(0, len(items), IN_FLIGHT):
-            if self.reading.stopped():
+            if vain == GIVE_UP or self.reading.stopped():
                 return
             part = items[start : start + IN_FLIGHT]
             answers, errors = self._gather(
@@ -229,6 +237,8 @@ class _Work:
             )
             good = {i for i, data in answers.items() if self._verify(part[i], data)}
             self.reading.done(self.disk, part, good)
+            silent = not answers and not any(isinstance(error, ObjectNotFound) for error in errors.values())
+            vain = vain + 1 if silent else 0
             for i, error in errors.items():
                 if isinstance(error, ObjectNotFound):
                     self.vanished.append(part[i])

@@ -17,7 +17,7 @@ from webraid.files.safepath import NAME_MAX
 from webraid.files.scan import scan
 from webraid.files.source import Scanned, open_source
 from webraid.files.stdin import Stream
-from webraid.jobs.before import Before, seen_of
+from webraid.jobs.before import TICK, UNSURE, Before, holes, seen_of, unsettled
 from webraid.jobs.context import Context
 from webraid.jobs.events import FileStored, FileTrouble, Progress
 from webraid.jobs.put_result import PutOptions, PutResult
@@ -153,7 +153,8 @@ class Intake:
     def _changed(self, scanned: Scanned, entry: Entry, seen: Seen | None, *, same: bool) -> Entry | None:
         """To be read.  What was read in vain, since it is as it was, counts as unchanged."""
         read = self._read(Scanned(entry, scanned.source))
-        unchanged = same and seen is not None and read is not None and read.chunks == seen.chunks
+        as_seen = seen is not None and (same or (seen.mtime_ns == UNSURE and seen.sparse == holes(entry)))
+        unchanged = as_seen and seen is not None and read is not None and read.chunks == seen.chunks
         self._tally(entry, same=unchanged, before=seen is not None)
         return read
 
@@ -167,6 +168,7 @@ class Intake:
         return entry
 
     def _read(self, scanned: Scanned) -> Entry | None:
+        fresh = self._settle(scanned.entry)
         try:
             with open_source(scanned) as source:
                 ids, _ = self._cut(source.readinto, scanned.entry)
@@ -179,8 +181,17 @@ class Intake:
         if changed:
             self._problem(Problem(display(scanned.source), "changed while it was being read: stored as it was read"))
         else:
-            self._note(scanned.source, entry)
+            self._note(scanned.source, msgspec.structs.replace(entry, mtime_ns=UNSURE) if fresh else entry)
         return entry
+
+    def _settle(self, entry: Entry) -> bool:
+        """A file that was written a moment ago can change again without a new ctime: that moment is waited for.  True
+        where it would take too long: next time the file is read again."""
+        wait = unsettled(entry, self._ctx.env.now())
+        if 0 < wait <= 2 * TICK:
+            self._ctx.env.sleep(wait)
+            return False
+        return wait > 0
 
     def _cut(self, readinto: Callable[[memoryview], int], entry: Entry) -> tuple[list[bytes], int]:
         """Store a stream: its chunks' ids, and its length."""

@@ -19,7 +19,7 @@ from webraid.codec.keys import (
     slot_type,
 )
 from webraid.codec.sign import sign
-from webraid.errors import ConfigError, IntegrityError, NotInTable, PoolError, SealBroken
+from webraid.errors import ConfigError, IntegrityError, NotInTable, PoolBusy, PoolError, SealBroken
 from webraid.jobs.connection import open_connection
 from webraid.jobs.context import Context, locked
 from webraid.jobs.init import add_slot, check_passphrase
@@ -222,10 +222,23 @@ def adopted(ctx: Context, owner: Owner) -> list[AddSlot]:
 
 
 def drop_slots(ctx: Context, owner: Owner, gone: list[str]) -> None:
-    """Out of the log on W disks; the objects themselves go where the disk is there, else when it comes back."""
+    """Out of the log on W disks; the objects themselves go where the disk is there, else when it comes back.
+
+    Raises PoolBusy where another machine took the other ones out at the same moment: then these come back, under new
+    ids, as the pool would be closed for ever."""
+    before = slots(ctx)
     ids = tuple(bytes.fromhex(slot) for slot in gone)
     ops: list[AnyOp] = [DropSlot(slots=ids, signature=sign(owner.private, drop_message(ids)))]
     ctx.table.fence(ctx.table.append(*ops))
+    if slots(ctx):
+        return
+    back = [add_slot(ctx.env, ctx.env.random(8), before[slot], owner, "kept") for slot in gone if slot in before]
+    put_slots(ctx, back)
+    ctx.table.fence(ctx.table.append(*back))
+    raise PoolBusy(
+        "another machine removed the other passphrases and codes at the same moment, so these were kept",
+        hint="See 'webraid key ls', and run the command again if it is still right.",
+    )
 
 
 def _shown(ctx: Context, op: AddSlot) -> Slot:

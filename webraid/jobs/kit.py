@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -106,9 +107,20 @@ class Kit:
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises ConfigError when there is such a file already."""
+    """Raises ConfigError when there is such a file already, or none can be made there: before anything is changed."""
     if path.expanduser().exists():
         raise ConfigError(f"{path} exists already", hint="A kit is never written over another one: choose a new name.")
+    folder = path.expanduser().absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error.strerror) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _unwritable(path, "permission denied")
+
+
+def _unwritable(path: Path, why: str | None) -> ConfigError:
+    return ConfigError(f"{path} cannot be written: {why or 'no reason is given'}", hint="Choose another place.")
 
 
 def today(now: float) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
+from webraid.codec.pack import Place
 from webraid.entry import CHUNK_ID
 from webraid.errors import NotInTable
 from webraid.jobs.context import Context
 from webraid.jobs.events import Notice
-from webraid.jobs.pages import commit_index, marker_of, read_pages
+from webraid.jobs.pages import commit_index, load_index, marker_of, read_pages
+from webraid.model import Pack
 from webraid.table import garbage
 from webraid.table.fold import Shot
 from webraid.table.index import Index, decode_segment
@@ -22,6 +24,7 @@ from webraid.table.tree import view_page
 
 BATCH = 32  # pages read at a time
 SEGMENTS = 4  # index segments held in memory at a time
+Expected = dict[bytes, tuple[Pack, list[Place]]]  # what is said of packs by id
 
 
 class Liveness:
@@ -51,9 +54,9 @@ class Liveness:
         self._segments = segments
         for shot in state.shots:
             self._mark(shot)
-        now = int(self.ctx.env.now() * 1000)
+        clock = garbage.Clock(state, int(self.ctx.env.now() * 1000))
         for shot in state.former:
-            if lock_ms is not None and shot.id in state.forgotten and garbage.locked(shot, now, lock_ms):
+            if lock_ms is not None and shot.id in state.forgotten and garbage.locked(shot, clock, lock_ms):
                 self._walk([shot.info.root], self._locked, locked=True)
         lost = self.marks.lost()
         if lost:
@@ -120,13 +123,16 @@ class Liveness:
     # -- the index ---------------------------------------------------------------------------------------------------
     def _audit(self) -> None:
         """The local index says of every pack what commits and segments say, and names no other packs."""
+        wrong: Expected = {}
         for record, commit in self.ctx.table.state.live_commits():
-            self._hold(commit_index(self.ctx, commit), marker_of(record))
+            self._hold(commit_index(self.ctx, commit), marker_of(record), wrong)
+        self._correct(wrong)  # segments lie in these
         live = garbage.live_segments(self.ctx.table.state)
         unread = [segment for segment in live if segment not in self._said]
         for start in range(0, len(unread), SEGMENTS):
             for segment, plain in read_pages(self.ctx, unread[start : start + SEGMENTS]).items():
-                self._hold(decode_segment(plain), segment)
+                self._hold(decode_segment(plain), segment, wrong)
+        self._correct(wrong)
         markers = [marker_of(record) for record, _ in self.ctx.table.state.live_commits()]
         named = set().union(*(self._said[source] for source in (*markers, *live)))
         named |= {pack for pack, _ in self.ctx.index.pending()}
@@ -135,18 +141,34 @@ class Liveness:
                 self.ctx.event(Notice(f"the local index named pack {pack.hex()[:8]}, which no commit names: corrected"))
                 self.ctx.index.unload(pack)
 
-    def _hold(self, said: Index, source: bytes) -> None:
-        """``source``: the segment, or the commit, that says so."""
-        index, wrong = self.ctx.index, Index()
+    def _hold(self, said: Index, source: bytes, wrong: Expected) -> None:
+        """``source``: the segment, or the commit, that says so; ``wrong``: packs of which the local index differs."""
         for pack in said.packs.values():
             if source in self._said or pack.id in self.ctx.table.state.swept:
                 continue
-            here, places = index.pack(pack.id), sorted(said.places[pack.id], key=lambda place: place.number)
-            same = here is not None and (here.kind, here.length) == (pack.kind, pack.length)
-            if not same or index.places(pack.id) != places:
-                self.ctx.event(Notice(f"the local index was wrong about pack {pack.id.hex()[:8]}: corrected"))
-                index.drop(pack.id)
-                wrong.add(pack, places)
-        if wrong.packs:
-            index.add(wrong, segment=source)
+            places = sorted(said.places[pack.id], key=lambda place: place.number)
+            if not self._agrees(pack, places):
+                wrong[pack.id] = pack, places
         self._said[source] = frozenset(said.packs)
+
+    def _agrees(self, pack: Pack, places: Sequence[Place]) -> bool:
+        here = self.ctx.index.pack(pack.id)
+        same = here is not None and (here.kind, here.length) == (pack.kind, pack.length)
+        return same and self.ctx.index.places(pack.id) == places
+
+    def _correct(self, wrong: Expected) -> None:
+        """Take in anew whatever is said of these packs: each segment may know other homes of them."""
+        index = self.ctx.index
+        for id in wrong:
+            self.ctx.event(Notice(f"the local index was wrong about pack {id.hex()[:8]}: corrected"))
+            index.drop(id)
+        if wrong:
+            index.forget_segments([source for source, packs in self._said.items() if not packs.isdisjoint(wrong)])
+            load_index(self.ctx)
+        for pack, places in wrong.values():
+            if not self._agrees(pack, places):
+                raise NotInTable(
+                    f"two index segments say different things of pack {pack.id.hex()[:8]}, so nothing is deleted",
+                    hint="Run 'webraid check': one of the machines that write here is broken, or is not to be trusted.",
+                )
+        wrong.clear()

@@ -73,7 +73,10 @@ class Tries:
         """Try the slots of a disk.  Raises WrongPassphrase, SealBroken."""
         self._try(found)
         if not any(self._opened.values()):
-            raise _none_opens(len(found.keys() - self._opened.keys()), len(found))
+            error = _none_opens(len(found.keys() - self._opened.keys()), len(found))
+            if isinstance(error, WrongPassphrase):
+                error.hint += " If it was changed while this disk was away, try another disk of the pool."
+            raise error
 
     @property
     def owner(self) -> Owner:
@@ -95,10 +98,7 @@ class Tries:
             self._try(known)
             good = [opened.root for slot in known if (opened := self._opened.get(slot)) is not None]
             if not good:
-                raise WrongPassphrase(
-                    "this passphrase or recovery code was taken out of the pool",
-                    hint="Use the one that came after it, or the code of a newer kit.",
-                )
+                raise self._not_named(table)
             root = _joined(good)
             if set(root.every()) == set(table.identity.root.every()):
                 break
@@ -109,6 +109,19 @@ class Tries:
                 "this passphrase or recovery code is of before the pool's keys were changed",
                 hint="Use the one that came after it, or the code of a newer kit.",
             )
+
+    def _not_named(self, table: Table) -> WrongPassphrase:
+        mine = {bytes.fromhex(slot) for slot, opened in self._opened.items() if opened is not None}
+        if mine & table.state.slots_dropped:
+            return WrongPassphrase(
+                "this passphrase or recovery code was taken out of the pool",
+                hint="Use the one that came after it, or the code of a newer kit.",
+            )
+        return WrongPassphrase(
+            "this passphrase or recovery code opens a key slot, but the log that is seen does not know of it",
+            hint="Try another disk of the pool: this one may have been away. If that does not help, the change was "
+            "interrupted: use the passphrase or code from before it.",
+        )
 
     def _try(self, found: Mapping[str, bytes]) -> None:
         code = is_recovery_code(self.secret)

@@ -58,7 +58,7 @@ class Plan:
 def make_plan(ctx: Context, live: Liveness, listing: Listing | None, terms: Terms) -> Plan:
     """What could go.  ``live`` must be up to date.  Without a ``listing`` (to tell, not to delete) the table is
     believed about what lies where, and there are no orphans."""
-    state, now = ctx.table.state, int(ctx.env.now() * 1000)
+    state, clock = ctx.table.state, clock_of(ctx)
     sole, shared = live.marks.weigh(locked=True)
     facts = _facts(ctx, listing, live.marks.totals(), sole)
     plan = Plan(facts, used=garbage.used(facts, shared.items()))
@@ -75,10 +75,10 @@ def make_plan(ctx: Context, live: Liveness, listing: Listing | None, terms: Term
     plan.garbage = garbage.may_condemn(every, used=plan.used, pinned=pins, condemned=state.condemned)
     for pack in garbage.may_sweep(state.condemned, used=plan.used, pinned=pins, swept=state.swept):
         record = state.condemned[pack]
-        if garbage.due(record, now, terms.trash_ms):
+        if garbage.due(record, clock, terms.trash_ms):
             plan.due.add(pack)
         else:
-            plan.waiting[pack] = record.time_ms + terms.trash_ms
+            plan.waiting[pack] = clock.of(record) + terms.trash_ms
     plan.spared = {pack for pack in state.condemned.keys() & plan.used.keys() if pack not in state.swept}
     plan.pinned = {pack for pack in every if pack in pins and pack not in plan.used}
     elsewhere = Counter[bytes]()
@@ -86,6 +86,11 @@ def make_plan(ctx: Context, live: Liveness, listing: Listing | None, terms: Term
         elsewhere.update(dict.fromkeys(packs, size))
     plan.lost = sum(_lost(facts[pack], elsewhere[pack]) for pack in plan.garbage & facts.keys())
     return plan
+
+
+def clock_of(ctx: Context) -> garbage.Clock:
+    """Now, and what the log shows of earlier times."""
+    return garbage.Clock(ctx.table.state, int(ctx.env.now() * 1000))
 
 
 def _unlocked(
@@ -109,23 +114,28 @@ def _facts(
         domains = {disk: domain for disk, domain in domains.items() if disk in listing}
     pending = {pack for pack, _ in ctx.index.pending()}
     copies = len(set(ctx.domains().values()))
+    makers, trusted = garbage.makers(ctx.table.state), garbage.trusted(ctx.table.state)
     result = {}
     for pack in ctx.index.packs():
         if pack.id in pending:
             continue
         good = with_good_homes(ctx, pack, bad)
-        homes = tuple(home for home in good.homes if _lists(listing, home.disk, shard_name(pack.id, home.index)))
+        sizes = object_sizes(pack)
+        homes = tuple(home for home in good.homes if _lists(listing, pack, home, sizes[home.index]))
+        maker = makers.get(pack.id, b"")
         table = pack.kind is PackKind.TABLE
         result[pack.id] = PackFacts(
             pack.id, pack.kind, _stored(ctx, pack), totals.get(pack.id, 0), sole.get(pack.id, 0),
             copies - 1 if table else pack.geometry.m, _margin(pack, homes, domains),
-            pack.id in ctx.table.state.condemned,
+            pack.id in ctx.table.state.condemned, maker, maker in trusted,
         )  # fmt: skip
     return result
 
 
-def _lists(listing: Listing | None, disk: bytes, name: str) -> bool:
-    return listing is None or name in listing.get(disk, ())
+def _lists(listing: Listing | None, pack: Pack, home: Home, size: int) -> bool:
+    """A shard that was cut short (a disk that lost power) is none."""
+    found = None if listing is None else listing.get(home.disk, {}).get(shard_name(pack.id, home.index))
+    return listing is None or (found is not None and found.size == size)
 
 
 def _margin(pack: Pack, homes: tuple[Home, ...], domains: Mapping[bytes, str]) -> int:

@@ -19,7 +19,7 @@ from webraid.jobs.idle import keep_alive
 from webraid.jobs.live import Liveness
 from webraid.jobs.owner import open_owner
 from webraid.jobs.pages import load_index
-from webraid.jobs.plan import Plan, Terms, halves, make_plan, surges
+from webraid.jobs.plan import Plan, Terms, clock_of, halves, make_plan, surges
 from webraid.jobs.pruned import DiskSpace, Pruned
 from webraid.jobs.reading import with_good_homes
 from webraid.jobs.repack import repack, stale_segments
@@ -128,6 +128,8 @@ class _Prune:
                 self.result.declined = True
             keep_alive(ctx)
             ctx.table.flush(ctx.config.limits.patience)
+        else:
+            self._free_dropped()
         self.result.seconds = ctx.env.monotonic() - started
         return self.result
 
@@ -165,11 +167,12 @@ class _Prune:
             held.append("no restore drill has brought files back yet: run 'webraid check --drill 5'")
         found = surges(ctx, self.live) if plan.garbage or plan.due else []
         held += found
-        share, before = self._brake(), garbage.recently(ctx.table.state, int(ctx.env.now() * 1000))
+        share, before = self._brake(), garbage.recently(ctx.table.state, clock_of(ctx))
         if garbage.brakes(plan.stored, plan.lost, before, share):
             percent = 100 * (plan.lost + before) / max(1, plan.stored)
             held.append(
-                f"{percent:.0f} % of all that is stored would be condemned within a week, the brake is {share:.0%}"
+                f"{percent:.0f} % of all that is stored would be condemned within a week, and the brake is {share:.0%}"
+                " ([prune] brake)"
             )
         return bool(found)
 
@@ -183,8 +186,8 @@ class _Prune:
         there = self.ctx.index.find([shot.info.root for shot in gone])
         result.forgotten = [shot.name for shot in gone if shot.info.root in there]
         if self.terms.lock_ms is not None:
-            now = int(self.ctx.env.now() * 1000)
-            young = [shot for shot in gone if garbage.locked(shot, now, self.terms.lock_ms)]
+            clock = clock_of(self.ctx)
+            young = [shot for shot in gone if garbage.locked(shot, clock, self.terms.lock_ms)]
             result.young = [shot.name for shot in young if shot.info.root in there]
         result.condemned = len(plan.garbage), plan.size(plan.garbage)
         result.waiting = len(plan.waiting), plan.size(plan.waiting)
@@ -192,6 +195,7 @@ class _Prune:
         going = plan.due | (plan.garbage if not self.terms.trash_ms else set())
         result.swept = len(going), plan.size(going)
         result.pinned = len(plan.pinned), plan.size(plan.pinned)
+        result.unfinished = self._unfinished(plan.pinned)
         result.locked = len(plan.locked), plan.size(plan.locked)
         result.spared, result.orphans = len(plan.spared), len(plan.orphans & going)
         result.unused = sum(plan.facts[pack].total - used for pack, used in plan.used.items() if pack in plan.facts)
@@ -200,6 +204,13 @@ class _Prune:
         result.repacked = len(chosen), sum(plan.used[pack] for pack in chosen)
         facts = [plan.facts[pack] for pack in chosen]
         result.repack_frees = sum(pack.stored * (pack.total - plan.used[pack.id]) // pack.total for pack in facts)
+
+    def _unfinished(self, pinned: Collection[bytes]) -> list[str]:
+        state = self.ctx.table.state
+        runs = [
+            run for run in state.runs.values() if not run.settled and not (run.creates | run.reuses).isdisjoint(pinned)
+        ]
+        return sorted({state.devices[run.device].name for run in runs if run.device in state.devices})
 
     def _spaces(self, going: Collection[bytes], later: Collection[bytes]) -> list[DiskSpace]:
         result = []
@@ -261,10 +272,10 @@ class _Prune:
                 self.listing.get(home.disk, {}).setdefault(name, Stored(name, size))
 
     def _to_renew(self, plan: Plan) -> set[bytes]:
-        """Condemned packs that are used all the same: their time in the trash begins anew, now and then."""
-        half = self.ctx.env.now() * 1000 - self.terms.trash_ms / 2
-        condemned = self.ctx.table.state.condemned
-        return {pack for pack in plan.spared if self.terms.trash_ms and condemned[pack].time_ms < half}
+        """Packs whose time in the trash begins anew."""
+        clock, trash, condemned = clock_of(self.ctx), self.terms.trash_ms, self.ctx.table.state.condemned
+        packs = plan.spared | plan.waiting.keys()
+        return {p for p in packs if garbage.to_renew(condemned[p], clock, trash, spared=p in plan.spared)}
 
     def _condemn(self, plan: Plan, fresh: set[bytes], renewed: set[bytes]) -> None:
         """Whatever is condemned, by anybody, is on W disks when this returns; then the log is read with R."""
@@ -300,11 +311,13 @@ class _Prune:
             ctx.require_right(SWEEP)  # an owner who has evicted this device meanwhile does not heed what it says
             load_index(ctx)
         targets = self._targets(swept | ready)
-        done = sweep(ctx, targets, self.listing, sorted(plan.used))
+        readable = sorted(pack for pack in plan.used if plan.facts[pack].margin >= 0)
+        done = sweep(ctx, targets, self.listing, readable)
         self._swept(len(ready), plan.size(ready))
         self.result.objects = done.objects
+        disks = {ctx.disk_name(disk): disk for disk in ctx.domains()}
         for space in self.result.disks:
-            disk = next(disk for disk in ctx.domains() if ctx.disk_name(disk) == space.name)
+            disk = disks.get(space.name, b"")  # none: it was removed meanwhile
             space.freed = done.freed.get(disk, 0)
             space.problem = space.problem or done.failed.get(disk, "")
 
@@ -315,8 +328,8 @@ class _Prune:
 
     def _free_dropped(self) -> None:
         """Shards that moved to other disks: their old objects go as well."""
-        freed = free_dropped(self.ctx, now=self.now)
-        self.result.objects += freed.shards
+        freed = free_dropped(self.ctx, now=self.now, dry_run=self.dry_run)
+        self.result.objects += 0 if self.dry_run else freed.shards
         for space in self.result.disks:
             space.freed += freed.per_disk.get(space.name, 0)
 

@@ -25,9 +25,9 @@ class Pruned:
 
     ``condemned``: now; ``waiting``: condemned before and not due (``until_ms``: when all of it is); ``swept``: deleted
     for good; ``repacked``: packs whose used part was stored anew (bytes of that part; ``repack_frees``: of the rest,
-    about); ``pinned``: an unfinished run may need them; ``locked``: only forgotten snapshots need them that are too
-    ``young``; ``unused``: bytes in packs that stay.  ``forgotten``: snapshots that are struck off and whose data is
-    there still.  ``held``: what only the owner can let pass.
+    about); ``pinned``: unfinished runs of the machines ``unfinished`` may need them; ``locked``: only forgotten
+    snapshots need them that are too ``young``; ``unused``: bytes in packs that stay.  ``forgotten``: snapshots that are
+    struck off and whose data is there still.  ``held``: what only the owner can let pass.
     """
 
     dry_run: bool = False
@@ -44,6 +44,7 @@ class Pruned:
     repacked: tuple[int, int] = (0, 0)
     repack_frees: int = 0
     pinned: tuple[int, int] = (0, 0)
+    unfinished: list[str] = field(default_factory=list)
     locked: tuple[int, int] = (0, 0)
     spared: int = 0
     orphans: int = 0

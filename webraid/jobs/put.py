@@ -29,6 +29,7 @@ from webraid.jobs.rehearse import rehearse
 from webraid.jobs.run import Run
 from webraid.jobs.seats import seats
 from webraid.jobs.session import Session, session
+from webraid.jobs.tag import require_text
 from webraid.jobs.vanished import refuse_empty_stream, refuse_missing, refuse_shrunk
 from webraid.model import PackKind, parse_size
 from webraid.table.fold import Shot
@@ -61,9 +62,8 @@ def put_stream(ctx: Context, name: str, command: Sequence[str] = (), options: Pu
 
     Nothing is stored when the command fails.  Raises SourcesUnreadable, ConfigError, and what ``put`` raises.
     """
-    (root,) = check_roots(
-        [Root(b"/" + name.encode("utf-8", "surrogateescape"), name.encode("utf-8", "surrogateescape"))]
-    )
+    raw = name.encode("utf-8", "surrogateescape")
+    (root,) = check_roots([Root(raw, raw)])  # no absolute path: there is no place that it came from
     if options.dry_run:
         raise ConfigError("a stream cannot be tried out: reading it uses it up", hint="Leave --dry-run out.")
     with session(ctx) as one:
@@ -90,6 +90,8 @@ class Put:
         self.roots = roots
         self.options = options
         self.host = options.host or host()
+        for text in (self.host, *options.tags):
+            require_text(text)
         self.result = PutResult(source=options.source, alarms=list(one.alarms))
         self.written: list[bytes] = []  # packs; what is known of each is in the index
         self.earlier: list[Run] = []  # runs of this put that have committed a partial snapshot
@@ -154,9 +156,10 @@ class Put:
         return self.packed_before + self.packer.stats.packed
 
     def has(self, ids: Sequence[bytes]) -> bool:
-        """Whether these chunks are stored already; their packs are pinned if so."""
-        packs = self.known(ids)
-        if any(chunk not in packs and chunk not in self.packer.fresh for chunk in ids):
+        """Whether these chunks are stored already; their packs are pinned if so, this run's own ones are already."""
+        others = [chunk for chunk in ids if chunk not in self.packer.fresh]
+        packs = self.known(others)
+        if any(chunk not in packs for chunk in others):
             return False
         self.pins.reuses.update(packs.values())
         return True

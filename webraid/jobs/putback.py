@@ -47,6 +47,7 @@ class PutBack:
         self._failed = failed
         self._under_way: deque[Delivery] = deque()
         self._bytes = 0
+        self._hung: set[bytes] = set()
 
     def send(self, delivery: Delivery) -> None:
         """Begin; waits for older ones while too much is under way.  What has arrived is noted at once: a run that is
@@ -82,17 +83,21 @@ class PutBack:
     def _home(self, delivery: Delivery) -> Home | None:
         if delivery.future is None:
             raise AssertionError("what is under way was sent")
-        answers, errors = self._wait(delivery.future)
+        hung = delivery.disk in self._hung  # what else is under way to it is not waited for once more
+        answers, errors = self._wait(delivery.future, 0.0 if hung else PATIENCE)
         if errors:
-            self._tell(delivery.disk, errors[0])
+            if not hung:
+                self._tell(delivery.disk, errors[0])
+            if delivery.future.cancelled() or not delivery.future.done():
+                self._hung.add(delivery.disk)
             return None
         stored = answers[0]
         if not stored.verified and not self._reads_back(delivery):
             return None
         return Home(delivery.shard.index, delivery.disk, stored.locator, bytes.fromhex(stored.hash("md5") or ""))
 
-    def _wait(self, future: Future[T]) -> tuple[dict[int, T], dict[int, BackendError]]:
-        patience = self._ctx.config.limits.patience * PATIENCE
+    def _wait(self, future: Future[T], times: float = PATIENCE) -> tuple[dict[int, T], dict[int, BackendError]]:
+        patience = self._ctx.config.limits.patience * times
         return gather({0: future}, self._ctx.env, enough=lambda _: False, patience=patience)
 
     def _reads_back(self, delivery: Delivery) -> bool:

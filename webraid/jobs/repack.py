@@ -6,7 +6,7 @@ Nothing is moved: the new packs are committed first, and the old ones go the way
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webraid.array.stripes import StripeResult
@@ -50,15 +50,15 @@ def repack(ctx: Context, live: Liveness, plan: Plan, chosen: Sequence[bytes]) ->
     Raises QuorumLost, NotEnoughShards; then what was stored is used by the next run.
     """
     done, run = Repacked(), new_run(ctx)
-    stay = frozenset(pack for pack in plan.used if pack not in chosen and plan.facts[pack].whole)
+    stay = {pack for pack in plan.used if pack not in chosen} - plan.spared
     data = [pack for pack in chosen if plan.facts[pack].kind is PackKind.DATA]
     pending = {pack for pack, _ in ctx.index.pending()}  # of an interrupted run: whole enough, else settle dropped them
     for geometry, packs in sorted(_by_geometry(ctx, data).items(), key=lambda item: repr(item[0])):
-        _data(ctx, live, run, geometry, packs, (stay - plan.spared) | pending, done)
+        _data(ctx, live, run, geometry, {pack: _instead(ctx, plan, pack, stay, pending) for pack in packs}, done)
     run.replaced |= set(stale_segments(ctx))
     for pack in chosen:
         if plan.facts[pack].kind is PackKind.TABLE:
-            _table(ctx, live, run, pack, stay, done)
+            _table(ctx, live, run, pack, _instead(ctx, plan, pack, stay, set()), done)
     if done.packs or run.replaced:
         before = set(live.marks.packs())
         run.commit(None)
@@ -75,12 +75,22 @@ def _by_geometry(ctx: Context, packs: Sequence[bytes]) -> dict[Geometry, list[by
     return result
 
 
+def _instead(
+    ctx: Context, plan: Plan, pack: bytes, stay: Collection[bytes], pending: Collection[bytes]
+) -> frozenset[bytes]:
+    """Packs that keep what lies in them and in ``pack``, too, so that it need not be stored once more."""
+    old = plan.facts[pack]
+    known = {other for other in stay if plan.facts[other].replaces(old)}
+    own = {other for other in pending if (found := ctx.index.pack(other)) is not None and found.geometry.m >= old.m}
+    return frozenset(known | own)
+
+
 def _data(
-    ctx: Context, live: Liveness, run: Run, geometry: Geometry, packs: list[bytes], stay: frozenset[bytes],
+    ctx: Context, live: Liveness, run: Run, geometry: Geometry, packs: Mapping[bytes, frozenset[bytes]],
     done: Repacked,
 ) -> None:  # fmt: skip
     wanted = []
-    for pack_id in packs:
+    for pack_id, stay in packs.items():
         ids = live.marks.live_in(pack_id)
         keep = set(ids) - live.marks.elsewhere(ids, stay)
         wanted.append(Wanted(pack_id, [place for place in ctx.index.places(pack_id) if place.id in keep]))

@@ -21,7 +21,7 @@ from webraid.jobs.local_source import LocalSource
 from webraid.jobs.mend import mend_all
 from webraid.jobs.pages import load_index
 from webraid.jobs.putback import Delivery, PutBack
-from webraid.jobs.reading import with_good_homes
+from webraid.jobs.reading import Bad, with_good_homes
 from webraid.jobs.rescue import rescue, superseded
 from webraid.jobs.run import Run, new_run
 from webraid.jobs.seats import object_sizes
@@ -254,11 +254,19 @@ class _Repair:
         lost = [pack for pack in self._lost if not superseded(self._ctx, pack, bad)]
         self._done.lost = len(lost)
         data = [pack for pack in lost if pack.kind is PackKind.DATA]
-        if self._run is None or not data:
-            return
-        saved = rescue(self._ctx, self._run, data, self._local)
-        self._done.saved, self._done.saved_bytes = saved.chunks, saved.bytes
-        self._done.lost = len(lost) - len(data) + saved.lost
+        if self._run is not None and data:
+            saved = rescue(self._ctx, self._run, data, self._local)
+            self._done.saved, self._done.saved_bytes = saved.chunks, saved.bytes
+            self._done.lost = len(lost) - len(data) + saved.lost
+        self._forgive(bad)
+
+    def _forgive(self, bad: Bad) -> None:
+        """Nothing depends on the lost packs whose chunks lie elsewhere now: their damage accuses no disk any more."""
+        now = self._ctx.index.bad()
+        for pack in self._lost:
+            if superseded(self._ctx, pack, now):
+                for index, disk in bad.get(pack.id, ()):
+                    self._ctx.index.mark_bad(pack.id, index, disk, "missing")
 
 
 def _damaged(ctx: Context, gone: Collection[bytes] = ()) -> Iterator[tuple[Pack, Pack]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,7 @@ DAY = 86400.0
 SAVE_EVERY = 20.0  # seconds of reading that a crash may make us repeat
 LOOK_EVERY = 1.0  # seconds between two looks whether somebody asked for a pause
 FREE_AT_ONCE = 100 << 30  # bytes: of a folder that holds more, not all is read in one night
+CATCH_UP = BUCKETS // 30  # buckets that were due while a disk was away and are read on it in one run, at least
 STALE = 30 * DAY  # an interrupted scrub that is older is not gone on with
 
 
@@ -96,7 +97,7 @@ def scrub(ctx: Context, request: Request = Request()) -> ScrubResult:
         result = ScrubResult()
         view = look(ctx, result)
         run = _run(ctx, request, result)
-        reading = _Reading(ctx, run)
+        reading = _Reading(ctx, run, resumed=result.resumed)
         keep_run(ctx.local, run)
         ctx.event(Started("scrub"))
         try:
@@ -151,7 +152,7 @@ def _run(ctx: Context, request: Request, result: ScrubResult) -> Unfinished:
     """The interrupted scrub that this one goes on with, or a new one."""
     mode = PART if request.subset else request.mode or CONFIGURED[ctx.config.check.scrub]
     before, now = unfinished(ctx.local), ctx.env.now()
-    young = before is not None and 0 <= now - before.began < STALE
+    young = before is not None and 0 <= now - before.began < min(STALE, _period(ctx) / 2)
     same = before is not None and (before.mode, before.asked) == (mode, request.subset)
     plain = not request.mode and not request.subset
     if before is not None and not request.restart and (request.resume or (young and (same or plain))):
@@ -196,13 +197,17 @@ class _Reading(Reading):
 
     list_log = True
 
-    def __init__(self, ctx: Context, run: Unfinished) -> None:
+    def __init__(self, ctx: Context, run: Unfinished, *, resumed: bool) -> None:
         self._ctx = ctx
         self._run = run
+        self._resumed = resumed
         self._lock = threading.Lock()
         self._stamps: dict[bytes, Stamps] = {}
         self._left: dict[tuple[bytes, int], int] = {}  # (disk, bucket) -> shards of it that are still to be read
-        self._here = _folder_arc(ctx, run)
+        expected = expected_shards(ctx)
+        self._here = _folder_arc(ctx, run, expected)
+        self._held = {disk: {bucket_of(item.pack.id) for item in items} for disk, items in expected.items()}
+        self._late: dict[bytes, frozenset[int]] = {}
         self._looked = self._saved = ctx.env.monotonic()
         self._read = self._count = self._shards = 0
         self.total = 0
@@ -211,26 +216,37 @@ class _Reading(Reading):
 
     def wanted(self, disk: bytes, item: Expected, *, free: bool, suspect: bool) -> bool:
         """What lies in the run's part of the ring and was not read since the run began."""
-        bucket = bucket_of(item.pack.id)
+        bucket, stamps = bucket_of(item.pack.id), self._of(disk)
         arc = self._here.get(disk, self._run.arc) if free else self._run.arc
-        inside = bucket in arc
+        inside = bucket in arc or bucket in self._late[disk]
         if suspect and (inside or self._run.count):
             return True
-        return inside and self._of(disk).at[bucket] < self._run.began
+        return inside and not stamps.read(bucket, self._run.began, max(self._run.began, self._ctx.env.now()))
 
     def _of(self, disk: bytes) -> Stamps:
         with self._lock:
             if disk not in self._stamps:
-                self._stamps[disk] = Stamps(self._ctx.local, disk)
+                self._stamps[disk] = stamps = Stamps(self._ctx.local, disk)
+                self._late[disk] = self._missed(stamps, self._held.get(disk, set()))
             return self._stamps[disk]
+
+    def _missed(self, stamps: Stamps, held: Collection[int]) -> frozenset[int]:
+        """Buckets that were due while the disk was away: the oldest first, a part in each run that goes round."""
+        if self._run.mode != ROUND:
+            return frozenset()
+        before = self._run.began - _period(self._ctx) - DAY
+        late = sorted((stamps.at[bucket], bucket) for bucket in held if 0 < stamps.at[bucket] < before)
+        return frozenset(bucket for _, bucket in late[: max(self._run.count, CATCH_UP)])
 
     def least(self) -> bool:
         """Nothing beyond what was asked for."""
         return False
 
     def order(self, items: list[Expected]) -> list[Expected]:
-        """Round the ring."""
-        return sorted(items, key=lambda item: (self._run.arc.place(bucket_of(item.pack.id)), item.pack.id, item.index))
+        """Round the ring; when gone on with from anywhere, so that what broke it off is not met first every time."""
+        items = sorted(items, key=lambda item: (self._run.arc.place(bucket_of(item.pack.id)), item.pack.id, item.index))
+        start = self._ctx.env.rng.randrange(len(items)) if self._resumed and items else 0
+        return items[start:] + items[:start]
 
     def begin(self, disk: bytes, items: list[Expected]) -> None:
         """For the progress, and to know when a bucket is through."""
@@ -279,12 +295,12 @@ class _Reading(Reading):
                 stamps.save()
 
 
-def _folder_arc(ctx: Context, run: Unfinished) -> dict[bytes, Arc]:
+def _folder_arc(ctx: Context, run: Unfinished, expected: Mapping[bytes, Sequence[Expected]]) -> dict[bytes, Arc]:
     """Reading a folder is free, so all of it is read; of a very large one a part, so that it is through in
     full-every."""
     if run.local:
         return {}
-    held = {disk: sum(item.size for item in items) for disk, items in expected_shards(ctx).items()}
+    held = {disk: sum(item.size for item in items) for disk, items in expected.items()}
     due = run.arc if run.arc == EVERYTHING else rotating(ctx)
     return {disk: EVERYTHING if size <= FREE_AT_ONCE else due for disk, size in held.items()}
 
@@ -292,11 +308,12 @@ def _folder_arc(ctx: Context, run: Unfinished) -> dict[bytes, Arc]:
 # ---------------------------------------------------------------------------------------------------------- the end
 def _covered(ctx: Context) -> float:
     """Share of the bytes on all disks that was read within [check] full-every."""
-    since, total, fresh = ctx.env.now() - _period(ctx), 0, 0
+    now, total, fresh = ctx.env.now(), 0, 0
+    since = now - _period(ctx)
     for disk, items in expected_shards(ctx).items():
-        at = Stamps(ctx.local, disk).at
+        stamps = Stamps(ctx.local, disk)
         total += sum(item.size for item in items)
-        fresh += sum(item.size for item in items if at[bucket_of(item.pack.id)] >= since)
+        fresh += sum(item.size for item in items if stamps.read(bucket_of(item.pack.id), since, now))
     return fresh / total if total else 1.0
 
 

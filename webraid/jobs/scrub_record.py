@@ -14,6 +14,7 @@ from webraid.jobs.ring import BUCKETS, Arc
 from webraid.table.local import Local
 
 T = TypeVar("T")
+SKEW = 600.0  # seconds that a clock may be set back without all being read again
 _RUN, _LAST, _CURSOR, _ROUND = "scrub:run", "scrub:last", "scrub:cursor", "scrub:round"
 
 
@@ -54,6 +55,10 @@ class Stamps:
         self._key = f"scrub:{disk.hex()}"
         data = local.get(self._key)
         self.at = array("d", data) if data and len(data) == 8 * BUCKETS else array("d", bytes(8 * BUCKETS))
+
+    def read(self, bucket: int, since: float, now: float) -> bool:
+        """Whether it was read between the two times.  A stamp from the future is one of a clock that was wrong."""
+        return since <= self.at[bucket] <= now + SKEW
 
     def save(self) -> None:
         """Keep them."""

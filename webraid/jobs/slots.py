@@ -66,6 +66,10 @@ def settle_slots(ctx: Context) -> None:
     me = state.devices.get(ctx.identity.key.id)
     if not state.slots_known or me is None or me.evicted:
         return
+    if (
+        state.epoch > ctx.identity.root.epoch
+    ):  # it cannot read which slots were taken out since, and would bring them back
+        return
     wanted, gone = slots(ctx), {slot.hex() for slot in state.slots_dropped}
     mark = _mark(wanted, gone)
     asked = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from webraid.backend.base import Backend
@@ -59,7 +59,7 @@ def sweep(
     Raises IntegrityError when something else is gone after the first failure domain: the other ones are not touched.
     """
     done, domains = Swept(), ctx.domains()
-    todo = {disk: dict(objects) for disk, objects in targets.items() if objects}
+    todo = {disk: dict(objects) for disk, objects in targets.items() if objects and disk in domains}
     if not todo:
         return done
     by_domain: dict[str, list[bytes]] = {}
@@ -112,21 +112,36 @@ def _look(
     steady = [disk for disk in disks if ctx.disks[disk].caps.list_consistency == "strong"]
     after, _ = list_shards(ctx, steady)
     for disk, names in after.items():
-        lost = sorted(before[disk].keys() - gone[disk].keys() - names.keys())
+        lost = _unexplained(ctx, disk, sorted(before[disk].keys() - gone[disk].keys() - names.keys()))
         _accuse(ctx, disk, [name for name in lost[:RECHECKS] if not _is_there(ctx, disk, name)])
     sample = ctx.env.rng.sample(live, min(LOOKS, len(live)))
-    _read_shards(ctx, set(disks), sample)
+    _read_shards(ctx, {disk: before[disk].keys() for disk in disks}, sample)
     wanted = []
     for pack_id in sample:
         places = ctx.index.places(pack_id)
         if places:
             wanted.append(Wanted(pack_id, [ctx.env.rng.choice(places)]))
-    for item in read_chunks(ctx, wanted):
-        if isinstance(item, ChunkFailure):
+    failed = [item for item in read_chunks(ctx, wanted) if isinstance(item, ChunkFailure)]
+    if failed:
+        ctx.open_table()  # did somebody else sweep it meanwhile?
+    packs = {place.id: item.pack for item in wanted for place in item.places}
+    for failure in failed:
+        if not {packs[place.id] for place in failure.places} <= ctx.table.state.swept:
             raise IntegrityError(
-                f"after the first deletions something cannot be read that must be there: {item.error}",
+                f"after the first deletions something cannot be read that must be there: {failure.error}",
                 hint="Nothing more was deleted. Run 'webraid check' and 'webraid repair' before anything else.",
             )
+
+
+def _unexplained(ctx: Context, disk: bytes, names: list[str]) -> list[str]:
+    """Those shards that no record says may be gone: other machines may be deleting as well."""
+
+    def explained(name: str) -> bool:
+        shard = shard_of(name)
+        state = ctx.table.state
+        return shard is None or shard[0] in state.swept or state.left(disk, *shard)
+
+    return [name for name in names if not explained(name)]
 
 
 def _is_there(ctx: Context, disk: bytes, name: str) -> bool:
@@ -137,29 +152,39 @@ def _is_there(ctx: Context, disk: bytes, name: str) -> bool:
     return not any(isinstance(error, ObjectNotFound) for error in errors.values())
 
 
-def _read_shards(ctx: Context, disks: set[bytes], packs: Iterable[bytes]) -> None:
+def _read_shards(ctx: Context, before: Mapping[bytes, Collection[str]], packs: Iterable[bytes]) -> None:
+    """``before``: what was listed on the disks that were deleted from.  What was missing then is not their doing."""
     bad = ctx.index.bad()
     for pack_id in packs:
         pack = ctx.index.pack(pack_id)
         if pack is None:
             continue
         for home in with_good_homes(ctx, pack, bad).homes:
-            if home.disk not in disks:
-                continue
             index = 0 if pack.kind is PackKind.TABLE else home.index
             name, digest = shard_name(pack_id, index), pack.shards[min(index, len(pack.shards) - 1)]
+            if name not in before.get(home.disk, ()):
+                continue
             answers, errors = gather(
                 {0: ctx.disks[home.disk].get(name, locator=home.locator)}, ctx.env, enough=lambda _: False,
                 patience=ctx.config.limits.patience,
             )  # fmt: skip
             absent = any(isinstance(error, ObjectNotFound) for error in errors.values())
-            if absent or (answers and hashlib.sha256(answers[0]).digest() != digest):
+            if absent:
                 _accuse(ctx, home.disk, [name])
+            elif answers and hashlib.sha256(answers[0]).digest() != digest:
+                raise IntegrityError(
+                    f"disk {ctx.disk_name(home.disk)} serves wrong bytes of what must stay: {name}",
+                    hint="Nothing was deleted on the other disks. Run 'webraid check --read-data', then"
+                    " 'webraid repair'.",
+                )
 
 
 def _accuse(ctx: Context, disk: bytes, names: list[str]) -> None:
     if names:
+        ctx.open_table()  # somebody else may have said meanwhile that they go
+        names = _unexplained(ctx, disk, names)
+    if names:
         raise IntegrityError(
             f"disk {ctx.disk_name(disk)} lost more than it was told to delete: {len(names)} shards, such as {names[0]}",
-            hint="Nothing was deleted on the other disks. Run 'webraid repair': they have what is lost.",
+            hint="Nothing was deleted on the other disks. Run 'webraid check', then 'webraid repair': they have it.",
         )

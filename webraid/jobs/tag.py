@@ -49,8 +49,18 @@ class Change:
         return tuple(dict.fromkeys(tag for tag in (*tags, *self.add) if tag not in self.remove))
 
 
+def require_text(text: str) -> str:
+    """The text, if the log can hold it.  Raises ConfigError for bytes of a command line that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        raise ConfigError(f"{shown!r} is no text: tags and names of machines are UTF-8") from None
+    return text
+
+
 def _words(texts: Iterable[str]) -> tuple[str, ...]:
-    words = [word.strip() for text in texts for word in text.split(",")]
+    words = [word.strip() for text in texts for word in require_text(text).split(",")]
     return tuple(dict.fromkeys(word for word in words if word))
 
 

@@ -104,21 +104,39 @@ def _application(browser: Browser, login: Login | None) -> Any:
     })  # fmt: skip
 
 
-class _OwnNames:
-    """Without a password only those who call this machine by its own name are answered: a web page whose name was made
-    to lead here must not read the user's files through the user's browser."""
+class _Door:
+    """What is turned away before the library sees it.
 
-    def __init__(self, inner: Any) -> None:
+    Without a password (``own_names``) only those who call this machine by its own name are answered: a web page whose
+    name was made to lead here must not read the user's files through the user's browser.  Paths with '..' or with bytes
+    that are no UTF-8 lead nowhere; the library would leave who asks for them without an answer.
+    """
+
+    def __init__(self, inner: Any, *, own_names: bool) -> None:
         self._inner = inner
+        self._own_names = own_names
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         host = environ.get("HTTP_HOST", "")
         name = host.partition("]")[0].removeprefix("[") if host.startswith("[") else host.partition(":")[0]
-        if not _loopback(name.lower()):
-            start_response("403 Forbidden", [("Content-Type", "text/plain"), ("Content-Length", "0")])
+        refusal = ""
+        if self._own_names and not _loopback(name.lower()):
+            refusal = "403 Forbidden"
+        elif not _leads_somewhere(environ.get("PATH_INFO", "")):
+            refusal = "404 Not Found"
+        if refusal:
+            start_response(refusal, [("Content-Type", "text/plain"), ("Content-Length", "0")])
             return [b""]
         answer: Iterable[bytes] = self._inner(environ, start_response)
         return answer
+
+
+def _leads_somewhere(path: str) -> bool:
+    """``path``: as WSGI has it, each byte a letter."""
+    try:
+        return ".." not in path.encode("latin-1").decode().split("/")
+    except UnicodeError:
+        return False
 
 
 class _Quiet(Server):
@@ -146,7 +164,7 @@ class Webdav:
         application = _application(browser, login)
         self._server = _Quiet(
             (address.host, address.port),
-            application if login else _OwnNames(application),
+            _Door(application, own_names=login is None),
             numthreads=THREADS, server_name="webraid", timeout=PAUSE,
         )  # fmt: skip
         try:

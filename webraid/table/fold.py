@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from webraid.codec.levels import parse_level
+from webraid.table.plausible import founds, nonsense, plausible, without_gaps
 from webraid.table.records import (
     ACTIVE,
     ROLES,
@@ -153,8 +154,10 @@ class State:
     slots_known: bool = False  # else the pool is older than add-slot, and whatever slot a disk has counts
     slots_dropped: set[bytes] = field(default_factory=set)
     rotations: list[Rotate] = field(default_factory=list)
-    heads: dict[bytes, int] = field(default_factory=dict)
+    strays: frozenset[bytes] = frozenset()  # digests of records that count no more though their numbers would
+    heads: dict[bytes, int] = field(default_factory=dict)  # device -> number up to which nothing is missing
     acked: dict[bytes, dict[bytes, int]] = field(default_factory=dict)  # disk -> device -> seq
+    times: list[tuple[tuple[int, bytes, int, bytes], int]] = field(default_factory=list)  # (order, ms), in order
     lamport: int = 0
     refused: list[tuple[Record, str]] = field(default_factory=list)
 
@@ -232,20 +235,23 @@ def fold(records: Iterable[Record], owner: bytes = b"") -> State:
     ``owner``: the key that grants and evictions are held to, from the key slot; b'': nobody's are heeded.
     """
     state = State(trusted=owner)
-    ordered = sorted(records, key=lambda item: item.order)
+    ordered = sorted(plausible(list(records)), key=lambda item: item.order)
     owners = owners_word(ordered, owner)
-    state.ends = dict(owners.ends)
+    state.ends, state.strays = dict(owners.ends), owners.strays
+    counting = []
     for record in ordered:
-        if record.seq > state.ends.get(record.device, record.seq):
-            state.refused.append((record, "the device was evicted"))
+        if record.seq > state.ends.get(record.device, record.seq) or record.digest in owners.strays:
+            state.refused.append((record, "the device was evicted, or the owner had not seen it"))
             continue
+        counting.append(record)
         state.lamport = max(state.lamport, record.body.lamport)
-        state.heads[record.device] = max(state.heads.get(record.device, 0), record.seq)
+        state.times.append((record.order, record.time_ms))
         for disk, seq in record.body.acked.items():
             by_device = state.acked.setdefault(disk, {})
             by_device[record.device] = max(by_device.get(record.device, 0), seq)
         for op in record.body.ops:
             _apply(state, record, op, owners)
+    state.heads = without_gaps(counting)
     _settle_ended(state)
     state.slots = {slot: op for slot, op in state.slots.items() if slot not in state.slots_dropped}
     superfluous = {(shot.device, run) for shot in state.shots for run in shot.info.replaces}
@@ -273,8 +279,8 @@ def _apply(state: State, record: Record, op: AnyOp, owners: Owners) -> None:
         state.refused.append((record, "it stands in the wrong place"))
         return
     match op:
-        case Genesis():
-            if not state.owner:
+        case Genesis():  # only the owner's own machine has all rights from the beginning
+            if not state.owner and founds(record, op):
                 state.name, state.level, state.owner = op.name, op.level, op.owner
         case Enroll() if record.seq == 1:  # the only one that was held to the owner's certificate
             state.devices.setdefault(record.device, owners.device(record.device, op))
@@ -361,6 +367,9 @@ def _membership(state: State, op: AddDisk | Joined | RemoveDisk | SetRole) -> No
 
 
 def _run(state: State, record: Record, op: Prepare | Commit | Close | Abort) -> None:
+    if isinstance(op, Commit) and (why := nonsense(op)):
+        state.refused.append((record, why))
+        return
     run = state.runs.setdefault((record.device, op.run), Run(record.device, op.run))
     match op:
         case Prepare():

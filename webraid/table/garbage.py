@@ -5,14 +5,16 @@ The protocol checkers in tests/models run on these functions.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TypeVar
 
 from webraid.model import PackKind
 from webraid.table.fold import Record, Shot, State
 from webraid.table.records import Commit
+from webraid.table.rights import SWEEP
 
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS  # what the brake and the look for surges reach back to
@@ -28,7 +30,7 @@ class PackFacts:
 
     ``stored``: bytes of its shards on all disks; ``total``: of its sealed chunks; ``sole``: of those that are live and
     lie in no other pack.  ``m``: losses that it should survive; ``margin``: that it survives now, by what the disks
-    list.
+    list.  ``device``: who made it (b'': nobody knows); ``trusted``: that device may delete anyway.
     """
 
     id: bytes
@@ -39,11 +41,19 @@ class PackFacts:
     m: int
     margin: int
     condemned: bool = False
+    device: bytes = b""
+    trusted: bool = True
 
     @property
     def whole(self) -> bool:
         """Whether nothing of it is missing."""
         return self.margin >= self.m
+
+    def replaces(self, other: PackFacts) -> bool:
+        """Whether a chunk may go from ``other`` since it lies here as well.  A device that may not delete must not
+        bring about that what others stored goes, by saying that it has all of it, too."""
+        honest = self.trusted or (self.device == other.device != b"")
+        return self.whole and not self.condemned and self.m >= other.m and honest
 
 
 # ----------------------------------------------------------------------------------------------------------- liveness
@@ -57,9 +67,42 @@ def live_segments(state: State) -> list[bytes]:
     return list(dict.fromkeys((*state.segments_of(settled), *state.segments())))
 
 
-def locked(shot: Shot, now_ms: int, lock_ms: int) -> bool:
+class Clock:
+    """When something was written.  For people; no safety depends on it.
+
+    A clock may have been wrong: whatever a record says, it is no older than those before it in the log.  Those that
+    seem to be of the future say nothing of others.
+    """
+
+    def __init__(self, state: State, now_ms: int) -> None:
+        self.now_ms = now_ms
+        self._orders = [order for order, _ in state.times]
+        past = (time if time <= now_ms else 0 for _, time in state.times)
+        self._latest = list(accumulate(past, max))
+
+    def at(self, order: tuple[int, bytes, int, bytes], told_ms: int) -> int:
+        """Of what stands there in the log and says ``told_ms`` of itself; milliseconds since 1970."""
+        before = bisect_right(self._orders, order)
+        return max(told_ms, self._latest[before - 1]) if before and told_ms <= self.now_ms else told_ms
+
+    def of(self, record: Record) -> int:
+        """Of a record."""
+        return self.at(record.order, record.time_ms)
+
+
+def locked(shot: Shot, clock: Clock, lock_ms: int) -> bool:
     """Whether what a forgotten snapshot needs stays for its youth's sake.  One of the future is no old one."""
-    return now_ms - shot.info.time_ms < lock_ms
+    return clock.now_ms - clock.at(shot.order, shot.info.time_ms) < lock_ms
+
+
+def makers(state: State) -> dict[bytes, bytes]:
+    """Pack -> the device that announced it."""
+    return {pack: run.device for run in state.runs.values() for pack in run.creates}
+
+
+def trusted(state: State) -> set[bytes]:
+    """Devices that may delete."""
+    return {id for id, device in state.devices.items() if SWEEP in device.rights and not device.evicted}
 
 
 def orphans(state: State, listed: Iterable[bytes], named: Collection[bytes]) -> set[bytes]:
@@ -73,7 +116,7 @@ def used(facts: Mapping[bytes, PackFacts], shared: Iterable[tuple[tuple[bytes, .
     """Packs that must stay, with the bytes of live chunks in them that no other pack keeps.
 
     ``shared``: (packs, bytes) of live chunks that lie in several packs.  One of these is enough if it is whole, not
-    condemned, and survives as many losses as any of them should; otherwise none of them goes.
+    condemned, survives as many losses as any of them should, and can be believed; otherwise none of them goes.
     """
     result = {pack.id: pack.sole for pack in facts.values() if pack.sole}
     held = dict(result)
@@ -82,14 +125,16 @@ def used(facts: Mapping[bytes, PackFacts], shared: Iterable[tuple[tuple[bytes, .
         for id in packs:
             held[id] = held.get(id, 0) + size
 
-    def rank(pack: PackFacts) -> tuple[bool, bool, int, int, bool, float, bytes]:
+    def rank(pack: PackFacts) -> tuple[bool, bool, int, bool, int, bool, float, bytes]:
         share = held.get(pack.id, 0) / max(1, pack.total)
-        return pack.whole, not pack.condemned, pack.m, pack.margin, pack.id in result, share, pack.id
+        return (
+            pack.whole, not pack.condemned, pack.m, pack.trusted, pack.margin, pack.id in result, share, pack.id,
+        )  # fmt: skip
 
     for packs, size in groups:
         there = [facts[pack] for pack in packs]
         best = max(there, key=rank)
-        alone = best.whole and not best.condemned and all(best.m >= other.m for other in there)
+        alone = all(best.replaces(other) for other in there)
         for kept in [best] if alone else there:
             result[kept.id] = result.get(kept.id, 0) + size
     return result
@@ -115,14 +160,21 @@ def may_reuse(packs: Set[P], condemned: Collection[P]) -> set[P]:
     return {pack for pack in packs if pack not in condemned}
 
 
-def due(record: Record, now_ms: int, trash_ms: int) -> bool:
+def due(record: Record, clock: Clock, trash_ms: int) -> bool:
     """Whether condemned packs have lain in the trash for long enough.  For people; no safety depends on it."""
-    return record.time_ms + trash_ms <= now_ms
+    return not trash_ms or clock.of(record) + trash_ms <= clock.now_ms
 
 
-def recently(state: State, now_ms: int) -> int:
+def to_renew(record: Record, clock: Clock, trash_ms: int, *, spared: bool) -> bool:
+    """Whether a pack is to be condemned once more, as the trash time counts from the last time: now and then while it
+    is ``spared``, and where it was done by a clock that was ahead, so that it does not stay for years."""
+    at = clock.of(record)
+    return bool(trash_ms) and (at > clock.now_ms + DAY_MS or (spared and at < clock.now_ms - trash_ms / 2))
+
+
+def recently(state: State, clock: Clock) -> int:
     """Bytes that anybody has condemned within the last week without asking the owner."""
-    found = (op for record, op in state.condemnations if now_ms - record.time_ms < WEEK_MS)
+    found = (op for record, op in state.condemnations if clock.now_ms - clock.of(record) < WEEK_MS)
     return sum(op.size for op in found if not op.agreed)
 
 

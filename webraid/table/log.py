@@ -14,6 +14,9 @@ from webraid.codec.records import parse_name, record_name
 from webraid.errors import SealBroken
 from webraid.table.fold import Record
 
+NOBODY: Mapping[bytes, int] = {}
+SPELT_OUT = 5  # missing records in a row that are named one by one; a forged number leaves billions
+
 
 def is_name(name: str) -> bool:
     """Whether an object can be a record at all; whatever else lies among them is none of ours."""
@@ -71,20 +74,30 @@ class LogBook:
         last = log[max(log)]
         return last[min(last)]
 
-    def forks(self) -> list[tuple[bytes, int]]:
-        """(device, seq) wherever two records carry one number."""
+    def forks(self, ends: Mapping[bytes, int] = NOBODY, strays: Set[bytes] = frozenset()) -> list[tuple[bytes, int]]:
+        """(device, seq) wherever two records carry one number; not behind the ``ends`` of evicted devices, and
+        without the digests ``strays``, as neither counts for anything."""
         return [
-            (device, seq) for device, log in self.logs.items() for seq, branch in sorted(log.items()) if len(branch) > 1
+            (device, seq)
+            for device, log in self.logs.items()
+            for seq, branch in sorted(log.items())
+            if len(branch) > 1 and seq <= ends.get(device, seq) and len(branch.keys() - strays) > 1
         ]
 
-    def gaps(self) -> list[str]:
-        """'device/seq' of records that others follow but that nobody served."""
-        return [
-            f"{device.hex()}/{seq}"
-            for device, log in self.logs.items()
-            for seq in range(1, max(log))
-            if seq not in log or any(after.prev not in log[seq] for after in log.get(seq + 1, {}).values())
-        ]
+    def gaps(self, ends: Mapping[bytes, int] = NOBODY, strays: Set[bytes] = frozenset()) -> list[str]:
+        """'device/seq' of records that others follow but that nobody served; 'device/first-last' for many in a row."""
+        found = []
+        for device, log in self.logs.items():
+            before = 0
+            for seq in sorted(seq for seq in log if seq <= ends.get(device, seq)):
+                if seq - before > 1:
+                    found += _row(device, before + 1, seq - 1)
+                elif before and any(
+                    after.prev not in log[before] for after in log[seq].values() if after.digest not in strays
+                ):
+                    found.append(f"{device.hex()}/{before}")
+                before = seq
+        return found
 
     def wanted(self) -> list[str]:
         """Names of the missing predecessors of known records: a listing that lags hides nothing."""
@@ -95,6 +108,12 @@ class LogBook:
                 lost = [rec for rec in branch.values() if seq > 1 and rec.prev not in before]
                 names += [record_name(rec.device, seq - 1, rec.prev) for rec in lost]
         return names
+
+
+def _row(device: bytes, first: int, last: int) -> list[str]:
+    if last - first < SPELT_OUT:
+        return [f"{device.hex()}/{seq}" for seq in range(first, last + 1)]
+    return [f"{device.hex()}/{first}-{last}"]
 
 
 def contiguous(names: Set[str], book: LogBook, known: Mapping[bytes, int] | None = None) -> dict[bytes, int]:

@@ -221,22 +221,26 @@ class Drilled(Op, frozen=True, kw_only=True, tag="drilled"):
 
 class Grant(Op, frozen=True, kw_only=True, tag="grant"):
     """The owner gives a device these rights and no others, for its records numbered above ``after`` (see
-    ``grant_message``).  The highest ``serial`` counts.  ``after`` -1: announced, and not yet decided from where on."""
+    ``grant_message``).  The highest ``serial`` counts.  ``after`` -1: announced, and not yet decided from where on.
+    ``heads``: as in Evict."""
 
     device: bytes
     rights: tuple[str, ...]
     serial: int
     signature: bytes
     after: int = 0
+    heads: tuple[bytes, ...] = ()
 
 
 class Evict(Op, frozen=True, kw_only=True, tag="evict"):
     """The owner ends a device's part in the pool (see ``evict_message``): what it wrote after number ``seq`` is ignored
-    for ever.  ``seq`` -1: announced, and not yet decided where its log ends."""
+    for ever.  ``seq`` -1: announced, and not yet decided where its log ends.  ``heads``: SHA-256 of those records up to
+    ``seq`` that no other one follows: what does not lead there was written later under an old number."""
 
     device: bytes
     seq: int
     signature: bytes
+    heads: tuple[bytes, ...] = ()
 
 
 class AddSlot(Op, frozen=True, kw_only=True, tag="add-slot"):
@@ -309,14 +313,17 @@ def certificate(pool: bytes, public: bytes, name: str, rights: tuple[str, ...]) 
     return b"WRCERT\0\1" + msgspec.msgpack.encode([pool, public, name, list(rights)])
 
 
-def grant_message(device: bytes, rights: tuple[str, ...], serial: int, after: int) -> bytes:
+def grant_message(
+    device: bytes, rights: tuple[str, ...], serial: int, after: int, heads: tuple[bytes, ...] = ()
+) -> bytes:  # fmt: skip
     """The bytes that the owner signs to give a device rights.  The owner's key is this pool's alone."""
-    return b"WRGRANT\0\1" + msgspec.msgpack.encode([device, list(rights), serial, after])
+    more = [list(heads)] if heads else []
+    return b"WRGRANT\0\1" + msgspec.msgpack.encode([device, list(rights), serial, after, *more])
 
 
-def evict_message(device: bytes, seq: int) -> bytes:
+def evict_message(device: bytes, seq: int, heads: tuple[bytes, ...] = ()) -> bytes:
     """The bytes that the owner signs to evict a device."""
-    return b"WREVICT\0\1" + msgspec.msgpack.encode([device, seq])
+    return b"WREVICT\0\1" + msgspec.msgpack.encode([device, seq, *([list(heads)] if heads else [])])
 
 
 def slot_message(slot: bytes, sealed: bytes, label: str, time_ms: int) -> bytes:
@@ -342,9 +349,9 @@ def owners_message(op: OwnersWord) -> bytes:
     """The bytes that the owner signs for any of his operations."""
     match op:
         case Grant():
-            return grant_message(op.device, op.rights, op.serial, op.after)
+            return grant_message(op.device, op.rights, op.serial, op.after, op.heads)
         case Evict():
-            return evict_message(op.device, op.seq)
+            return evict_message(op.device, op.seq, op.heads)
         case AddSlot():
             return slot_message(op.slot, op.sealed, op.label, op.time_ms)
         case DropSlot():

@@ -6,7 +6,7 @@ can date a record back to before one of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -65,11 +65,13 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """What the owner has said, as far as his signatures prove it.  ``ends``: evicted device -> its last record."""
+    """What the owner has said, as far as his signatures prove it.  ``ends``: evicted device -> its last record.
+    ``strays``: digests of records that were not there when he spoke, though their numbers were taken."""
 
     key: bytes
     ends: Mapping[bytes, int] = field(default_factory=dict)
     grants: Mapping[bytes, tuple[Grant, ...]] = field(default_factory=dict)
+    strays: frozenset[bytes] = frozenset()
 
     def device(self, id: bytes, op: Enroll) -> Device:
         """A device as its next record finds it.  What is announced takes rights already, and gives none."""
@@ -81,18 +83,62 @@ class Owners:
         return Device(id, op.name, rights, op.public, serial, gone, certified=op.rights, granted=granted)
 
 
-def owners_word(records: Iterable[Record], owner: bytes) -> Owners:
+def owners_word(records: Sequence[Record], owner: bytes) -> Owners:
     """Grants and evictions among ``records``, which come in their order."""
     ends = dict[bytes, int]()
     grants: dict[bytes, dict[int, Grant]] = {}
+    seen: dict[bytes, set[tuple[int, tuple[bytes, ...]]]] = {}
     for record in records:
         for op in record.body.ops:
             if isinstance(op, Evict) and op.seq >= 0 and signed(owner, op):
                 ends[op.device] = min(op.seq, ends.get(op.device, op.seq))
+                seen.setdefault(op.device, set()).add((op.seq, op.heads))
             elif isinstance(op, Grant) and op.serial > 0 and signed(owner, op):
                 grants.setdefault(op.device, {}).setdefault(op.serial, op)
+                seen.setdefault(op.device, set()).add((op.after, op.heads))
     found = {device: tuple(by[serial] for serial in sorted(by)) for device, by in grants.items()}
-    return Owners(owner, ends, found)
+    return Owners(owner, ends, found, _strays(records, seen))
+
+
+def heads_of(records: Iterable[Record], last: int) -> tuple[bytes, ...]:
+    """Digests of those of a device's records up to number ``last`` that no other one of them follows: all of them lead
+    to these."""
+    mine = [record for record in records if record.seq <= last]
+    followed = {record.prev for record in mine}
+    return tuple(sorted(record.digest for record in mine if record.digest not in followed))
+
+
+def _strays(records: Iterable[Record], seen: Mapping[bytes, set[tuple[int, tuple[bytes, ...]]]]) -> frozenset[bytes]:
+    """A device that was put out may still sign another record with an old number: only what leads to the heads that
+    the owner saw was there.  Below a record that nobody shows now nothing can be told, and nothing is passed over."""
+    logs: dict[bytes, dict[bytes, Record]] = {device: {} for device in seen}
+    for record in records:
+        if record.device in logs:
+            logs[record.device][record.digest] = record
+    strays = set[bytes]()
+    for device, words in seen.items():
+        for last, heads in words:
+            if not heads:  # announced, or of before there were heads
+                continue
+            known, unsure = _led_to(logs[device], last, heads)
+            strays |= {r.digest for r in logs[device].values() if unsure <= r.seq <= last and r.digest not in known}
+    return frozenset(strays)
+
+
+def _led_to(log: Mapping[bytes, Record], last: int, heads: Iterable[bytes]) -> tuple[set[bytes], int]:
+    """Digests of what leads to ``heads``, and the highest number at which such a record is missing (0: none is)."""
+    known, unsure = set[bytes](), 0
+    left = [(head, last) for head in heads]
+    while left:
+        digest, seq = left.pop()
+        record = log.get(digest)
+        if record is None:
+            unsure = max(unsure, seq)
+        elif digest not in known:
+            known.add(digest)
+            if record.seq > 1:
+                left.append((record.prev, record.seq - 1))
+    return known, unsure
 
 
 def signed(owner: bytes, op: OwnersWord) -> bool:

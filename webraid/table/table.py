@@ -212,7 +212,8 @@ class Table:
         view.counted = len(joined & set(counting))
         view.needed = read_quorum(len(joined))
         view.fresh = view.counted >= view.needed
-        view.forks, view.gaps = self.book.forks(), self.book.gaps()
+        ends, strays = self.state.ends, self.state.strays
+        view.forks, view.gaps = self.book.forks(ends, strays), self.book.gaps(ends, strays)
 
     def _compare(self, disk: bytes, answer: Survey, view: View) -> Comparison:
         acked, remembered = self.state.acked.get(disk, {}), self._spreader.served.get(disk, {})

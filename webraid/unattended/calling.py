@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webraid.config import Config, Places
+from webraid.errors import ConfigError
 
 USUAL = ("/usr/local/bin", "/usr/bin", "/bin")  # cron gives no more than the last two
 HELPERS = ("rclone", "ionice")  # programs that a run may start
@@ -29,7 +30,18 @@ def calling(places: Places, environ: Mapping[str, str]) -> Calling:
     """For this machine and this pool.  Both places are named: a timer has another HOME and other XDG variables."""
     program = _program()
     where = {"WEBRAID_CONFIG": str(places.config), "WEBRAID_STATE_DIR": str(places.state)}
-    return Calling((*program, "schedule", "run", "--timer"), {**where, "PATH": _path(program, environ)})
+    found = Calling((*program, "schedule", "run", "--timer"), {**where, "PATH": _path(program, environ)})
+    if any(not _plain(text) for text in (*found.words, *found.environ.values())):
+        raise ConfigError(
+            "a path of the config, the state or the program is not plain text: neither cron nor systemd can hold it",
+            hint="Use folders whose names are UTF-8 in one line (see WEBRAID_CONFIG, WEBRAID_STATE_DIR).",
+        )
+    return found
+
+
+def _plain(text: str) -> bool:
+    """Whether it goes into a text file as a part of one line."""
+    return not any(ord(letter) < 32 or ord(letter) == 127 or 0xD800 <= ord(letter) < 0xE000 for letter in text)
 
 
 def _program() -> tuple[str, ...]:

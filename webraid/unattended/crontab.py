@@ -25,7 +25,9 @@ def block(config_file: Path, config: Config, how: Calling) -> bytes:
     """Our lines.  The second and the third make up for what was missed; a run that is not due ends at once."""
     settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in how.environ.items())
     command = f"{settings} {shlex.join(how.words)}".replace("%", r"\%")  # '%' ends a command in a crontab
-    if len(command.encode()) > LONGEST or "\n" in command:
+    if "\\" in f"{settings} {shlex.join(how.words)}":  # some crons take one of two away, some do not
+        raise ConfigError("a path with a backslash cannot stand in a crontab", hint="Use other folders, or --systemd.")
+    if len(command.encode()) > LONGEST:
         raise ConfigError("the command is too long for a crontab", hint="Use shorter paths, or --systemd.")
     minute = zlib.crc32(config.pool.id.encode()) % 60  # not everybody's at the full hour
     lines = ["# 'webraid schedule install' writes these lines anew, 'webraid schedule rm' takes them away"]

@@ -19,7 +19,9 @@ def wall(seconds: float) -> datetime:
 
 def next_time(cron: CronTime, now: float) -> float:
     """When cron starts the next run, seconds since the epoch."""
-    return cron.next_after(wall(now)).astimezone().timestamp()
+    when = cron.next_after(wall(now))
+    first = when.astimezone().timestamp()
+    return first if first > now else when.replace(fold=1).astimezone().timestamp()  # the hour that comes twice
 
 
 def due(cron: CronTime, now: float, last: LastRun | None, since: float) -> bool:

@@ -16,7 +16,11 @@ SHELL = "/bin/sh"
 GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 MOST_OUTPUT = 64 << 10  # bytes of one hook's output that are logged
 DRAIN = 5.0  # seconds that output may come after the shell has ended
-SECRET = ("WEBRAID_PASSWORD", "WEBRAID_NOTIFY")  # variables that begin so are none of a hook's business
+SECRET = (
+    "WEBRAID_PASSWORD",
+    "WEBRAID_RECOVERY_CODE",
+    "WEBRAID_NOTIFY",
+)  # variables that begin so are none of a hook's business
 
 
 def hook_environ(environ: Mapping[str, str], **more: str) -> dict[str, str]:
@@ -50,6 +54,8 @@ def _run(command: str, environ: Mapping[str, str], timeout: float, log: Logbook,
         )  # fmt: skip
     except OSError as error:
         return f"could not be started: {error.strerror}"
+    except ValueError:
+        return "could not be started: it holds a zero byte"
     assert child.stdout is not None
     reader = threading.Thread(target=_copy, args=(child.stdout, log, name), daemon=True)
     try:
@@ -62,8 +68,15 @@ def _run(command: str, environ: Mapping[str, str], timeout: float, log: Logbook,
         if child.poll() is None:  # timed out, or we were interrupted
             _end(child)
     if code < 0:
-        return f"was ended by {signal.Signals(-code).name}"
+        return f"was ended by {_signal(-code)}"
     return f"failed with exit code {code}" if code else ""
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of the real-time ones between the first and the last
+        return f"signal {number}"
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

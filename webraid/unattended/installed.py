@@ -23,7 +23,7 @@ def mark(places: Places) -> Mark | None:
     """What 'schedule install' left behind."""
     try:
         return msgspec.json.decode((places.state / "schedule.json").read_bytes(), type=Mark)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError):
         return None
 
 

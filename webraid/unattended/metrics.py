@@ -63,7 +63,7 @@ def render(run: LastRun, now: Status | None, flows: Flows) -> str:
 def _of_run(page: Page, run: LastRun) -> None:
     page.add("last_run_timestamp_seconds", "When the last scheduled run began.", run.started.timestamp())
     if run.ended:
-        took = (run.ended - run.started).total_seconds()
+        took = max(0.0, (run.ended - run.started).total_seconds())  # the clock may have been set back
         page.add("last_run_duration_seconds", "How long the last scheduled run took.", took)
     page.add("last_run_exit_code", "Exit code of the last scheduled run, 0 is good.", run.exit_code)
     good = run.last_success.timestamp() if run.last_success else 0

@@ -70,7 +70,7 @@ def last_run(places: Places) -> LastRun | None:
     """The last scheduled run of this machine, or the one that runs; None when there was none, or nothing legible."""
     try:
         found = msgspec.json.decode(path_of(places).read_bytes(), type=LastRun)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError):
         return None
     return found if found.version == VERSION else None
 

@@ -234,7 +234,7 @@ class _Run:
             last_success=moment(ended) if self.code == EXIT_OK else self.record.last_success, log=self.record.log,
         )  # fmt: skip
         told = aftermath.to_tell(self.record, self.before)
-        self.log.line(f"ended after {ended - self.started:.0f} s: exit code {code_words(self.code)}")
+        self.log.line(f"ended after {max(0.0, ended - self.started):.0f} s: exit code {code_words(self.code)}")
         self._tell(told)
         self._save(self.record)
         return self._finished(told)

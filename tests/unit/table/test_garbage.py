@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -13,7 +15,7 @@ from tests.unit.table.rig import ALICE, BOB, enroll, fake, genesis, run_id
 from webraid.model import PackKind
 from webraid.table import garbage
 from webraid.table.fold import Record, Shot, State, fold
-from webraid.table.garbage import DAY_MS, Half, PackFacts
+from webraid.table.garbage import DAY_MS, Clock, Half, PackFacts
 from webraid.table.records import (
     Abort,
     AnyOp,
@@ -113,7 +115,7 @@ def test_what_an_unfinished_run_made_is_no_orphan_until_it_is_settled() -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------- used
-def used(packs: list[PackFacts], shared: dict[tuple[bytes, ...], int]) -> set[bytes]:
+def used(packs: list[PackFacts], shared: Mapping[tuple[bytes, ...], int]) -> set[bytes]:
     return set(garbage.used({fact.id: fact for fact in packs}, shared.items()))
 
 
@@ -174,8 +176,8 @@ def test_the_trash_time_counts_from_the_last_time_a_pack_was_condemned() -> None
     state = history((A, Condemn(packs=(pack(1),))), (B, Condemn(packs=(pack(1),))))
     record = state.condemned[pack(1)]
     assert record.device == B
-    assert not garbage.due(record, 6 * DAY_MS, 7 * DAY_MS)
-    assert garbage.due(record, 7 * DAY_MS, 7 * DAY_MS)
+    assert not garbage.due(record, Clock(state, 6 * DAY_MS), 7 * DAY_MS)
+    assert garbage.due(record, Clock(state, 7 * DAY_MS), 7 * DAY_MS)
 
 
 def test_what_is_swept_is_condemned_as_well() -> None:
@@ -185,9 +187,9 @@ def test_what_is_swept_is_condemned_as_well() -> None:
 def test_the_brake_counts_what_anybody_condemned_within_a_week() -> None:
     state = history((A, Condemn(packs=(pack(1),), size=70)), (B, Condemn(packs=(pack(2),), size=20)))
     more = history((A, Condemn(packs=(pack(1),), size=70, agreed=True)), (B, Condemn(packs=(pack(2),), size=20)))
-    assert (garbage.recently(more, 0), garbage.agreed(more)) == (20, {pack(1)})
-    assert garbage.recently(state, 6 * DAY_MS) == 90
-    assert garbage.recently(state, 7 * DAY_MS) == 0
+    assert (garbage.recently(more, Clock(more, 0)), garbage.agreed(more)) == (20, {pack(1)})
+    assert garbage.recently(state, Clock(state, 6 * DAY_MS)) == 90
+    assert garbage.recently(state, Clock(state, 7 * DAY_MS)) == 0
     assert garbage.brakes(1000, 20, 90, 0.1)
     assert not garbage.brakes(1000, 10, 90, 0.1)
     assert not garbage.brakes(1000, 0, 500, 0.1), "nothing more would go"
@@ -198,9 +200,10 @@ def test_young_snapshots_and_those_of_the_future_hold_on_to_their_data() -> None
         return Shot(run_id(1), A, 2, (0, A, 2, b""), {}, snapshot(time_ms))
 
     now = 100 * DAY_MS
-    assert garbage.locked(shot(now - 29 * DAY_MS), now, 30 * DAY_MS)
-    assert not garbage.locked(shot(now - 31 * DAY_MS), now, 30 * DAY_MS)
-    assert garbage.locked(shot(now + DAY_MS), now, 30 * DAY_MS)
+    clock = Clock(State(), now)
+    assert garbage.locked(shot(now - 29 * DAY_MS), clock, 30 * DAY_MS)
+    assert not garbage.locked(shot(now - 31 * DAY_MS), clock, 30 * DAY_MS)
+    assert garbage.locked(shot(now + DAY_MS), clock, 30 * DAY_MS)
 
 
 def test_successions_are_of_one_source_and_of_this_week_and_know_forgotten_ones() -> None:
@@ -214,6 +217,43 @@ def test_successions_are_of_one_source_and_of_this_week_and_know_forgotten_ones(
     assert found == [(run_id(1), run_id(2)), (run_id(2), run_id(4))]
     assert garbage.surges(100, 51) and not garbage.surges(100, 50)
     assert not garbage.surges(10, 10), "of few files any change is a large share"
+
+
+# -------------------------------------------------------------------------------------------------------- wrong clocks
+def dated(*records: tuple[int, AnyOp]) -> State:
+    """Records of one device: (day that its clock showed, operation)."""
+    made = [fake(A, 1, genesis(), enroll(ALICE))]
+    for seq, (day, op) in enumerate(records, start=2):
+        made.append(replace(fake(A, seq, op, lamport=seq), time_ms=day * DAY_MS))
+    return fold(made)
+
+
+def test_a_clock_that_was_behind_cuts_no_trash_time_short() -> None:
+    state = dated((100, Forget(snapshots=())), (0, Condemn(packs=(pack(1),), size=7)))
+    clock, record = Clock(state, 101 * DAY_MS), state.condemned[pack(1)]
+    assert not garbage.due(record, clock, 7 * DAY_MS) and garbage.recently(state, clock) == 7
+    assert garbage.due(record, Clock(state, 107 * DAY_MS), 7 * DAY_MS)
+    shot = dated((100, Forget(snapshots=())), (0, Commit(run=run_id(1), snapshot=snapshot(0)))).shots[0]
+    assert garbage.locked(shot, clock, 30 * DAY_MS)
+
+
+def test_a_clock_that_was_ahead_does_not_keep_anything_for_years() -> None:
+    state = dated((9000, Condemn(packs=(pack(1),))), (100, Condemn(packs=(pack(2),))))
+    clock, ahead, right = Clock(state, 108 * DAY_MS), state.condemned[pack(1)], state.condemned[pack(2)]
+    assert not garbage.due(ahead, clock, 7 * DAY_MS) and garbage.due(ahead, clock, 0)
+    assert garbage.to_renew(ahead, clock, 7 * DAY_MS, spared=False)
+    assert garbage.due(right, clock, 7 * DAY_MS), "what seems to be of the future says nothing of other records"
+    assert not garbage.to_renew(right, clock, 7 * DAY_MS, spared=False)
+    assert garbage.to_renew(right, clock, 7 * DAY_MS, spared=True)
+
+
+# ------------------------------------------------------------------------------------------------------------ mistrust
+def test_who_may_not_delete_cannot_stand_in_for_what_others_stored() -> None:
+    mine = facts(1)
+    theirs = replace(facts(2, sole=50, m=4, margin=4), device=B, trusted=False)
+    assert used([mine, theirs], {(pack(1), pack(2)): 50}) == {pack(1), pack(2)}
+    also = replace(facts(3), device=B, trusted=False)
+    assert len(used([theirs, also], {(pack(2), pack(3)): 50})) == 1, "its own it may have twice"
 
 
 # ----------------------------------------------------------------------------------------------------------- repacking
