@@ -89,5 +89,6 @@ def _history(now: Status, plan: Scheduled) -> dict[str, Any]:
             "last_success": iso(plan.last_ms) if plan.last_ms else None,
             "exit_code": plan.exit_code if plan.began_ms else None,
         },
+        "unfinished_packs": now.unfinished_packs,
         "trash": {"packs": now.condemned_packs, "bytes_stored": now.condemned_bytes},
     }

@@ -97,10 +97,14 @@ class Findings:
 
 def expected_shards(ctx: Context) -> dict[bytes, list[Expected]]:
     """What each disk should have, bad ones included: they are looked at again.  What is left of a pack that is lost,
-    and on which nothing depends any more, is of no interest: a prune takes it away."""
+    and on which nothing depends any more, is of no interest: a prune takes it away.  Neither is what an unfinished run
+    has stored so far."""
     result: dict[bytes, list[Expected]] = {}
     bad, domains = ctx.index.bad(), ctx.domains()
+    pending = {pack for pack, _ in ctx.index.pending()}
     for pack in ctx.index.packs():
+        if pack.id in pending:
+            continue
         sizes = object_sizes(pack)
         good = with_good_homes(ctx, pack, bad).homes
         if pack.id in bad and pack_tolerance(replace(pack, homes=good), domains) < 0 and superseded(ctx, pack, bad):

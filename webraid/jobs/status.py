@@ -73,7 +73,8 @@ class Status:
     """The front page.  ``survives``: disks (failure domains) that may vanish from now on without any loss; -1: some
     data is unreadable now.  ``promised``: what the pool's level promises with all disks there.  ``sources``: what was
     last stored of each, those of the config first, also where there is nothing yet.  ``last_drill_ms``: on whatever
-    machine, 0: none yet.  ``condemned_...``: what waits in the trash."""
+    machine, 0: none yet.  ``condemned_...``: what waits in the trash.  ``unfinished_packs``: stored by a put of this
+    machine that goes on just now, or was interrupted."""
 
     name: str
     pool_id: str
@@ -104,6 +105,7 @@ class Status:
     condemned_packs: int = 0
     condemned_bytes: int = 0
     scrub_unfinished: bool = False
+    unfinished_packs: int = 0
 
 
 @dataclass(slots=True)
@@ -116,10 +118,14 @@ class Margin:
 
 
 def margin(ctx: Context, domains: Mapping[bytes, str]) -> Margin:
-    """The worst of all packs, with the shards on the disks of ``domains``."""
+    """The worst of all packs that a commit names, with the shards on the disks of ``domains``.  What an unfinished run
+    has stored so far is nobody's loss: the next run takes it over or drops it."""
     result, bad = Margin(), ctx.index.bad()
     seen: dict[tuple[object, ...], int] = {}
+    unfinished_packs = {pack for pack, _ in ctx.index.pending()}
     for pack in ctx.index.packs():
+        if pack.id in unfinished_packs:
+            continue
         good = with_good_homes(ctx, pack, bad)
         if pack.kind is PackKind.TABLE:
             there = [Home(0, home.disk) for home in good.homes if home.disk in domains]
@@ -184,6 +190,7 @@ def _history(ctx: Context, result: Status) -> None:
     result.sources = _sources(ctx)
     result.last_scrub = last_scrub(ctx.local)
     result.scrub_unfinished = unfinished(ctx.local) is not None
+    result.unfinished_packs = len(ctx.index.pending())
     if state.drilled:
         _, last = max(state.drilled, key=lambda item: item[1].time_ms)
         result.last_drill_ms, result.last_drill_files = last.time_ms, last.files

@@ -95,7 +95,7 @@ class Front(Canvas):
 
     def _care(self, now: Status, plan: Scheduled | None) -> list[tuple[str, str]]:
         """When everything was last verified, tried out and run."""
-        if not now.snapshots:
+        if not now.snapshots and not now.unfinished_packs:
             return []
         scrub, time = now.last_scrub, self.env.now()
         more = " (one was interrupted: the next goes on there)" if now.scrub_unfinished else ""
@@ -117,6 +117,8 @@ class Front(Canvas):
             rows.append(("last run", f"{ago(time, plan.began_ms)}: {ended}{late}"))
         elif plan is not None:
             rows.append(("last run", "none yet" if plan.installed else "no schedule: 'webraid schedule install'"))
+        if now.unfinished_packs:
+            rows.append(("under way", "a put that runs, or was interrupted: run it again, it goes on where it was"))
         if now.condemned_packs:
             trash = f"{many(now.condemned_packs, 'pack')}, {show_size(now.condemned_bytes)}"
             rows.append(("in the trash", trash))
