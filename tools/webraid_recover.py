@@ -164,7 +164,8 @@ class Pool:
                     opened_by += [(pool, *found) for found in [open_slot(blob, pool, secret)] if found]
         if opened_by:  # an old slot may lie there yet, which lacks the newest roots
             return max(opened_by, key=lambda found: len(found[1]))
-        sys.exit("no key slot in these folders opens with this passphrase or recovery code")
+        wrong = "no key slot in these folders opens with this passphrase or recovery code"
+        sys.exit(wrong if slots else "none of these folders is a disk of a pool")
 
     def _records(self) -> list[Record]:
         """Every record that verifies, in the order in which they count."""
@@ -386,7 +387,7 @@ def content(pool: Pool, entry: Entry) -> Iterator[tuple[int, bytes]]:
 
 def restore(pool: Pool, snapshot: dict[str, Any], target: Path, wanted: list[bytes]) -> None:
     """Write a snapshot below ``target``; what could not be written is among the problems."""
-    folders, top = list[tuple[bytes, Entry]](), os.path.realpath(os.fsencode(target))
+    folders, met, top = list[tuple[bytes, Entry]](), set[bytes](), os.path.realpath(os.fsencode(target))
     if target.exists() and any(target.iterdir()):
         sys.exit(f"{target} is not empty")
     target.mkdir(parents=True, exist_ok=True)
@@ -394,6 +395,7 @@ def restore(pool: Pool, snapshot: dict[str, Any], target: Path, wanted: list[byt
         path = entry["path"]
         if wanted and not any(_covers(want, path) or _covers(path, want) for want in wanted):
             continue
+        met |= {want for want in wanted if _covers(want, path)}
         try:
             place = _place(top, path)
             _make(pool, entry, place, top)
@@ -404,6 +406,7 @@ def restore(pool: Pool, snapshot: dict[str, Any], target: Path, wanted: list[byt
         except (Refused, OSError) as error:
             why = getattr(error, "strerror", "") or error
             pool.problems.append(f"{path.decode(errors='replace')!r} is not restored: {why}")
+    pool.problems += [f"{want.decode(errors='replace')!r} is not in this snapshot" for want in {*wanted} - met]
     for place, entry in reversed(folders):  # their times last: what is made in them would change these
         with contextlib.suppress(OSError):
             _dress(place, entry)
@@ -476,8 +479,7 @@ def main(argv: list[str] | None = None) -> int:
     given = parser.parse_args(argv)
     secret = os.environ.get("WEBRAID_PASSWORD") or getpass.getpass("Passphrase or recovery code: ")
     pool = Pool(Disks(given.disks), secret)
-    found = [shot for shot in pool.snapshots if given.all or not shot["forgotten"]]
-    shots = sorted(found, key=lambda shot: int(shot["time_ms"]))
+    shots = sorted((s for s in pool.snapshots if given.all or not s["forgotten"]), key=lambda s: int(s["time_ms"]))
     if given.list:
         for shot in shots:
             names = ", ".join(root["name"].decode(errors="replace") for root in shot["roots"])

@@ -161,6 +161,10 @@ def test_a_wrong_passphrase_and_a_full_target_are_told(source: Path, tmp_path: P
     done = recover("--list", machine.disk(1), secret="something else")
     assert done.returncode == 1
     assert "no key slot in these folders opens" in done.stderr
+    done = recover("--list", source)
+    assert (done.returncode, done.stderr) == (1, "none of these folders is a disk of a pool\n")
+    done = recover("--to", tmp_path / "nothing", "--path", "no/such", machine.disk(1))
+    assert (done.returncode, done.stderr) == (1, "'no/such' is not in this snapshot\n")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").touch()
     done = recover("--to", tmp_path / "out", machine.disk(1))
