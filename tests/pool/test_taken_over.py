@@ -11,11 +11,23 @@ import pytest
 from tests.pool.machine import PASSPHRASE, QUICK, Home
 from tests.pool.test_devices import context, join, put, shots
 from webraid.codec.records import Header, record_name, seal_record
-from webraid.errors import PoolBusy
+from webraid.errors import NotEnoughShards, NotInTable, PoolBusy
 from webraid.jobs.context import Context
 from webraid.jobs.keys import drop_slots
 from webraid.jobs.owner import open_owner
-from webraid.table.records import AnyOp, Body, Commit, Forget, Prepare, RemoveDisk, RootDir, Snapshot, encode_body
+from webraid.table.records import (
+    AnyOp,
+    Body,
+    ChunkAt,
+    Commit,
+    Forget,
+    Prepare,
+    RemoveDisk,
+    RootDir,
+    Snapshot,
+    TablePack,
+    encode_body,
+)
 
 
 @pytest.fixture
@@ -67,6 +79,26 @@ def test_no_record_of_it_stops_the_others(one: Home, tmp_path: Path, op: AnyOp, 
         assert pool.prune(dry_run=True).exit_code == 0
     (tmp_path / "file").write_text("more")
     assert put(one, tmp_path / "file") in shots(one)
+
+
+def test_an_index_that_it_announced_and_never_stored_is_passed_over_once_it_is_removed(
+    one: Home, tmp_path: Path
+) -> None:  # fmt: skip
+    kept = put(one, tmp_path / "file")
+    thief = context(join(one, tmp_path / "b", "nas", "append"))
+    thief.open_table()
+    pack = TablePack(id=b"p" * 16, length=1000, sha256=bytes(32))
+    place = ChunkAt(id=b"t" * 16, kind=3, pack=0, number=1, offset=100, stored=100, plain=100, compressed=False)
+    forge(one, thief, Commit(run=b"r" * 16, segments=(b"s" * 16, b"t" * 16), packs=(pack,), places=(place,)))
+    thief.close()
+    with pytest.raises((NotInTable, NotEnoughShards)):
+        put(one, tmp_path / "file")
+    with one.open() as pool:
+        pool.remove_device(PASSPHRASE, "nas")
+    (tmp_path / "file").write_text("more")
+    assert {kept, put(one, tmp_path / "file")} <= shots(one)
+    with one.open() as pool:
+        assert pool.prune(dry_run=True).exit_code == 0
 
 
 def test_a_stolen_machine_that_is_revoked_cannot_go_on_under_its_old_numbers(one: Home, tmp_path: Path) -> None:

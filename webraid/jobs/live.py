@@ -14,7 +14,7 @@ from webraid.entry import CHUNK_ID
 from webraid.errors import NotInTable
 from webraid.jobs.context import Context
 from webraid.jobs.events import Notice
-from webraid.jobs.pages import commit_index, load_index, marker_of, read_pages
+from webraid.jobs.pages import commit_index, load_index, marker_of, read_pages, read_segments
 from webraid.model import Pack
 from webraid.table import garbage
 from webraid.table.fold import Shot
@@ -38,6 +38,7 @@ class Liveness:
         self._locked: set[bytes] = set()
         self._below: dict[bytes, tuple[bytes, ...]] = {}  # page -> its children
         self._said: dict[bytes, frozenset[bytes]] = {}  # segment, or commit -> the packs it names
+        self._nowhere: set[bytes] = set()  # segments that only removed machines announced, and nobody has
 
     def update(self, lock_ms: int | None, *, audit: bool = True) -> None:
         """Take in what the table says now.  ``lock_ms``: forgotten snapshots younger than that hold on to their data.
@@ -48,7 +49,7 @@ class Liveness:
         state = self.ctx.table.state
         if audit:
             self._audit()
-        segments = set(garbage.live_segments(state))
+        segments = set(garbage.live_segments(state)) - self._nowhere
         self.marks.remove(self._segments - segments)  # a repack has written them anew
         self.marks.add(segments)
         self._segments = segments
@@ -130,11 +131,14 @@ class Liveness:
         live = garbage.live_segments(self.ctx.table.state)
         unread = [segment for segment in live if segment not in self._said]
         for start in range(0, len(unread), SEGMENTS):
-            for segment, plain in read_pages(self.ctx, unread[start : start + SEGMENTS]).items():
+            part = unread[start : start + SEGMENTS]
+            found = read_segments(self.ctx, part)
+            self._nowhere |= set(part) - found.keys()
+            for segment, plain in found.items():
                 self._hold(decode_segment(plain), segment, wrong)
         self._correct(wrong)
         markers = [marker_of(record) for record, _ in self.ctx.table.state.live_commits()]
-        named = set().union(*(self._said[source] for source in (*markers, *live)))
+        named = set().union(*(self._said[source] for source in (*markers, *live) if source not in self._nowhere))
         named |= {pack for pack, _ in self.ctx.index.pending()}
         for pack in self.marks.packs():
             if pack not in named:

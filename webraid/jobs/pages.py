@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from webraid.errors import NotInTable
+from webraid.errors import NotInTable, RedundancyError, SealBroken
 from webraid.jobs.context import Context
+from webraid.jobs.events import Notice
 from webraid.jobs.reading import ChunkFailure, Wanted, find_pack, read_chunks
 from webraid.model import Code, Geometry, Pack, PackKind
 from webraid.table.fold import Record
@@ -80,11 +81,30 @@ def _load(ctx: Context, known: set[bytes]) -> None:
     missing = [segment for segment in live if segment not in known]
     for start in range(0, len(missing), 8):
         part = missing[start : start + 8]
-        for segment, plain in read_pages(ctx, part).items():
+        for segment, plain in read_segments(ctx, part).items():
             ctx.index.add(decode_segment(plain), segment=segment)
     if set(live) <= ctx.index.segments():
         gone = {old for _, commit in ctx.table.state.commits for old in commit.supersedes}
         ctx.index.forget_segments((gone & known) - set(live))
+
+
+def read_segments(ctx: Context, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Plain index segments by id.  What only machines announced that were removed, and nobody has, is passed over: it
+    may never have been there, and nobody could use it.  Raises as ``read_pages`` does."""
+    try:
+        return read_pages(ctx, ids)
+    except (NotInTable, RedundancyError, SealBroken):
+        ends, found = ctx.table.state.ends, dict[bytes, bytes]()
+        for segment in ids:
+            by = {record.device for record, commit in ctx.table.state.commits if segment in commit.segments}
+            try:
+                found |= read_pages(ctx, [segment])
+            except (NotInTable, RedundancyError, SealBroken):
+                if not by <= ends.keys():
+                    raise
+                text = "a part of the index that a removed machine announced is nowhere: passed over"
+                ctx.event(Notice(text, warning=True))
+        return found
 
 
 def read_pages(ctx: Context, ids: Sequence[bytes]) -> dict[bytes, bytes]:
