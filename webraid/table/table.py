@@ -77,6 +77,7 @@ class Table:
         self.patience = patience
         self.book = LogBook()
         self.state = State()
+        self._folded = 0  # records that ``state`` follows from
         self.view = View(False, 0, 0)
         self._verifier = Verifier(identity.pool, identity.root, identity.owner, identity.key)
         self._spreader = Spreader(disks, self.book, local, env, patience)
@@ -118,7 +119,8 @@ class Table:
         self.local.add_records((record.device, record.seq, record.digest, blob) for record, blob in records)
 
     def _refold(self) -> None:
-        self.state = fold(self.book.records(), self.identity.owner)
+        if len(self.book.names) != self._folded:  # records only come, they never go
+            self.state, self._folded = fold(self.book.records(), self.identity.owner), len(self.book.names)
         self.identity.root = self._verifier.root
 
     def meet_members(self) -> None:
