@@ -22,7 +22,7 @@ from material import ROOTS, make
 
 from webraid.codec.phrases import new_passphrase
 from webraid.env import Env
-from webraid.errors import EXIT_ALARM, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, WebRAIDError
+from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, WebRAIDError
 from webraid.files.compare import compare_trees
 from webraid.lab import open_lab
 
@@ -176,7 +176,7 @@ def one_is_wiped(stage: Stage) -> None:
     stage.title("An account is closed", "It is opened again, empty: the cloud joins as a new disk and is filled.")
     stage.run("-q", "lab", "wipe", WIPED)
     stage.run("status")
-    stage.run("backend", "rm", WIPED, "--lost")
+    stage.run("backend", "rm", WIPED, "--lost", expect=EXIT_DEGRADED)
     stage.run("lab", "up", "--profile", "demo6", "--add")
     stage.run("repair")
     stage.run("status")

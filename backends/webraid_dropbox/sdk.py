@@ -12,5 +12,5 @@ def sdk() -> Any:
     try:
         import dropbox  # type: ignore[import-untyped]  # noqa: PLC0415
     except ImportError as error:
-        raise PluginMissing("dropbox needs its SDK: pip install 'webraid[dropbox]'") from error
+        raise PluginMissing("dropbox needs its SDK: pipx install --force '.[all]' in the checkout") from error
     return dropbox

@@ -28,7 +28,7 @@ class Drive:
         try:
             from webraid_gdrive import transport  # noqa: PLC0415  the SDK: half a second that only open disks shall cost
         except ImportError as error:
-            raise PluginMissing("gdrive needs Google's SDK: pip install 'webraid[gdrive]'") from error
+            raise PluginMissing("gdrive needs Google's SDK: pipx install --force '.[all]' in the checkout") from error
         self._sdk = transport
         self._http = transport.authorised(tokens, timeout)
         self._service = transport.service(endpoint)

@@ -151,7 +151,7 @@ def _exchange(client: OAuthClient, form: dict[str, str], timeout: float) -> dict
     try:
         from webraid_gdrive.transport import Http, Request  # noqa: PLC0415  the SDK
     except ImportError as error:
-        raise PluginMissing("gdrive needs Google's SDK: pip install 'webraid[gdrive]'") from error
+        raise PluginMissing("gdrive needs Google's SDK: pipx install --force '.[all]' in the checkout") from error
     http = Http(timeout)
     try:
         with mapped(ERRORS):

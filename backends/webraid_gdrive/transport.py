@@ -86,7 +86,7 @@ def _made(endpoint: str) -> Any:
     _quiet()
     text = get_static_doc("drive", "v3")
     if text is None:
-        raise PluginMissing("gdrive needs the SDK with its documents: pip install 'webraid[gdrive]'")
+        raise PluginMissing("gdrive needs the SDK with its documents: pipx install --force '.[all]' in the checkout")
     document = json.loads(text)
     # The upload address is made from these, too; client_options.api_endpoint alone would leave it at Google.
     document |= {"rootUrl": endpoint, "baseUrl": endpoint + document["servicePath"]}

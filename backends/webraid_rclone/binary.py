@@ -14,7 +14,7 @@ from webraid.errors import PluginMissing
 
 # Before 1.70 there is no serve/start, on which the transport over one rclone that stays is built.
 SERVES = (1, 70)
-MISSING = "Install it with: pip install 'webraid[rclone]'."
+MISSING = "Install it with: pipx install --force '.[all]' in the checkout."
 
 
 def find(given: str = "") -> str:

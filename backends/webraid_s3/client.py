@@ -30,7 +30,7 @@ def make_client(options: S3Options) -> Any:
     try:
         from botocore.config import Config  # noqa: PLC0415  half a second that only open disks shall cost
     except ImportError as error:
-        raise PluginMissing("s3 needs boto3: pip install 'webraid[s3]'") from error
+        raise PluginMissing("s3 needs boto3: pipx install --force '.[all]' in the checkout") from error
     style = options.addressing if options.addressing != "auto" or options.provider == "aws" else "path"
     config = Config(
         signature_version="s3v4",

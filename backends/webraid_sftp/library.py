@@ -13,7 +13,7 @@ def load() -> Any:
     try:
         import paramiko  # noqa: PLC0415  a tenth of a second that only open disks shall cost
     except ImportError as error:
-        raise PluginMissing("sftp needs paramiko: pip install 'webraid[sftp]'") from error
+        raise PluginMissing("sftp needs paramiko: pipx install --force '.[all]' in the checkout") from error
     log = logging.getLogger("paramiko")
     if not log.handlers:  # else it prints a traceback for each connection that fails, which we report anyway
         log.addHandler(logging.NullHandler())

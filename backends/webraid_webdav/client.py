@@ -117,7 +117,7 @@ def _pool(options: WebdavOptions) -> Any:
     try:
         import urllib3  # noqa: PLC0415  only open disks shall pay for it
     except ImportError as error:
-        raise PluginMissing("webdav needs urllib3: pip install 'webraid[webdav]'") from error
+        raise PluginMissing("webdav needs urllib3: pipx install --force '.[all]' in the checkout") from error
     timeout = urllib3.Timeout(connect=min(CONNECT_TIMEOUT, options.timeout), read=options.timeout)
     more: dict[str, Any] = {}
     if options.origin.startswith("https:"):

@@ -227,6 +227,85 @@ def test_a_disk_is_tested_added_and_removed(home: Machine) -> None:
     assert f"any 2 of {DISKS} disks" in removed.out
 
 
+def test_a_full_disk_leaves_only_by_force_and_then_the_pool_is_degraded(home: Machine) -> None:
+    refused = home("backend", "rm", "d2")
+    assert refused.code == 1
+    assert "would survive the loss of 1 more, and of 2 with it" in refused.err
+    for way in ("webraid replace d2", "webraid drain d2 --remove", "webraid rebuild d2", "--force"):
+        assert way in refused.err
+    assert "d2" in home("backend", "ls").out
+    removed = home("backend", "rm", "d2", "--force", "--json")
+    assert removed.code == removed.document["exit_code"] == 20
+    assert removed.document["redundancy"] == {"survives": 1, "disks": 3}
+    assert home("backend", "rm", "d4").code == 1
+
+
+def test_a_lost_disk_leaves_without_force_and_repair_is_next(home: Machine, lose: Callable[..., None]) -> None:
+    lose("d2")
+    removed = home("backend", "rm", "d2", "--lost")
+    assert removed.code == 20
+    assert "Next: Run 'webraid repair'" in removed.out
+
+
+def test_a_disk_that_stands_empty_leaves_a_degraded_pool_freely(home: Machine, lose: Callable[..., None]) -> None:
+    assert home("add-backend", "local", "d5", "--path", home.root / "d5").code == 0
+    lose("d2")
+    removed = home("backend", "rm", "d5")
+    assert removed.code == 20 and "Disk d5 is no longer part" in removed.out
+
+
+def test_a_lost_disk_that_finds_no_room_is_not_called_rebuilt(home: Machine, lose: Callable[..., None]) -> None:
+    lose("d2")
+    assert "Nothing of d2 would get a new home." in home("rebuild", "d2", "-n").out
+    run = home("rebuild", "d2")
+    assert run.code == 20
+    assert "Disk d2 is not rebuilt yet: nothing was moved." in run.out
+    assert "find no legal home: add a disk" in run.out
+    assert "d2 alone" not in run.out and "is rebuilt" not in run.out
+
+
+def test_a_rebalance_that_only_shows_does_not_ask_to_go_on(home: Machine) -> None:
+    for number in range(5, 9):
+        assert home("add-backend", "local", f"d{number}", "--path", home.root / f"d{number}").code == 0
+    for name in ("d2", "d3", "d4"):
+        assert home("backend", "domain", name, "attic").code == 0
+    run = home("rebalance", "-n")
+    assert run.code == 0 and "would move" in run.out
+    assert "Run it again" not in run.out
+
+
+def test_a_folder_inside_or_around_a_disk_is_refused(home: Machine, tmp_path: Path) -> None:
+    other = home.root / "Other_Pool" / "deep"
+    there = {"WEBRAID_CONFIG": str(tmp_path / "o.toml"), "WEBRAID_STATE_DIR": str(tmp_path / "o")}
+    assert home("init", "--name", "o", "--level", "raid1", "--kit", tmp_path / "o.txt", **there).code == 0
+    assert home("add-backend", "local", "o1", "--path", other, **there).code == 0
+    for path, says in (
+        (home.root / "Other_Pool", "around the folder of disk o1"),
+        (other / "A_b" / "c", "inside the folder of disk o1"),
+        (home.root / "d1" / "c", f"inside {home.root}/d1, which is a disk of a pool"),
+    ):
+        run = home("add-backend", "local", "o2", "--path", path, **there)
+        assert run.code == 2 and says in run.err
+    assert not (other / "A_b").exists() and not (home.root / "d1" / "c").exists()
+
+
+def test_a_name_of_a_pool_is_not_called_one_of_a_disk(machine: Machine) -> None:
+    run = machine("init", "--name", "F\u00f6\u00f6 bar", "--kit", machine.root / "kit.txt")
+    assert run.code == 2 and "is not a name for a pool" in run.err
+
+
+def test_the_kit_never_says_to_install_by_name(machine: Machine) -> None:
+    for kit in ("kit.txt", "kit.html"):
+        there = {
+            "WEBRAID_CONFIG": str(machine.root / f"{kit}.toml"),
+            "WEBRAID_STATE_DIR": str(machine.root / f"{kit}.s"),
+        }
+        assert machine("init", "--level", "raid1", "--kit", machine.root / kit, **there).code == 0
+        text = (machine.root / kit).read_text()
+        assert "pipx install '.[all]'" in text and "tools/webraid_recover.py" in text
+        assert "'webraid[" not in text and "install webraid" not in text
+
+
 def test_a_relative_path_of_a_disk_is_kept_absolute(
     home: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

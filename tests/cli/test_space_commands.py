@@ -23,6 +23,7 @@ def test_a_dry_run_tells_what_would_go_and_changes_nothing(wasteful: Machine) ->
     assert told.code == 0
     assert told.document["dry_run"] and told.document["freed"] > 1.4 * len(PICTURE)
     assert sum(disk["freed"] for disk in told.document["disks"]) == told.document["freed"]
+    assert told.document["deleted"]["bytes"] + told.document["moved"]["bytes"] == told.document["freed"]
     page = wasteful("prune", "--dry-run", "--now")
     assert "nothing is changed by a dry run" in page.out and "Would be freed" in page.out
     assert wasteful("prune", "-n", "--now", "--json").document["freed"] == told.document["freed"]
@@ -31,6 +32,7 @@ def test_a_dry_run_tells_what_would_go_and_changes_nothing(wasteful: Machine) ->
 def test_deleting_at_once_needs_a_yes_and_the_passphrase(wasteful: Machine) -> None:
     refused = wasteful("prune", "--now")
     assert refused.code == 2 and "--yes" in refused.err
+    assert "This would go:" in refused.out and "dry run" not in refused.out
     alone = wasteful.without("WEBRAID_PASSWORD_FILE")
     assert alone("prune", "--now", "--yes").code == 12
     (wasteful.root / "wrong").write_text("something else entirely\n")
@@ -43,7 +45,7 @@ def test_deleting_at_once_needs_a_yes_and_the_passphrase(wasteful: Machine) -> N
 
 def test_what_is_held_is_told_with_the_way_on(wasteful: Machine) -> None:
     held = wasteful("prune")
-    assert held.code == 1 and "--drill" in held.err and "--owner" in held.err
+    assert held.code == 1 and "--drill 5; or" in held.err and "webraid prune --owner" in held.err
     agreed = wasteful("prune", "--owner", "--json")
     assert agreed.code == 0 and agreed.document["condemned"]["packs"] >= 1
     assert agreed.document["deleted"]["packs"] == 0

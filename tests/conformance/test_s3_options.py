@@ -124,7 +124,7 @@ from webraid.errors import PluginMissing
 try:
     S3Backend.connect(S3Options("b", endpoint="https://h"), {"access_key": "a", "secret_key": "b"})
 except PluginMissing as error:
-    assert "pip install 'webraid[s3]'" in str(error)
+    assert "pipx install --force '.[all]' in the checkout" in str(error)
     sys.exit(7)
 """
     path = f"{REPOSITORY}:{REPOSITORY / 'backends'}"

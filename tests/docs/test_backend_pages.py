@@ -43,7 +43,7 @@ def test_the_page_tells_of_every_option(kind: str) -> None:
 def test_the_page_names_the_extra_that_the_kind_needs(kind: str) -> None:
     extra = load(kind).extra
     assert ("needs no extra library" in text(kind)) == (not extra)
-    assert not extra or f"webraid[{extra}]" in text(kind)
+    assert not extra or f"pipx install '.[{extra}]'" in text(kind)
 
 
 def test_the_providers_are_those_of_the_code() -> None:

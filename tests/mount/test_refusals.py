@@ -74,7 +74,7 @@ def test_only_root_or_a_configured_machine_lets_others_look(tmp_path: Path, monk
 @pytest.mark.parametrize(
     ("name", "code", "hint"),
     [
-        ("mfusepy", "raise ImportError('not there')", "pip install 'webraid[mount]'"),
+        ("mfusepy", "raise ImportError('not there')", "pipx install --force '.[all]' in the checkout"),
         ("mfusepy", "raise OSError('Unable to find libfuse')", "apt install fuse3"),
     ],
 )

@@ -94,6 +94,14 @@ def test_a_deadline_that_will_be_missed_is_an_alarm(small: Make) -> None:
         assert (result.late, result.exit_code) == (False, EXIT_OK)
 
 
+def test_a_deadline_in_the_past_is_refused(small: Make) -> None:
+    machine = small("raid5", 4)
+    with machine.open() as pool:
+        with pytest.raises(ConfigError, match="over already"):
+            pool.drain("d1", deadline_ms=int((Env().now() - 60) * 1000))
+        assert role(pool, "d1") == ACTIVE
+
+
 def test_too_little_room_is_told_with_the_bytes_that_find_none(small: Make) -> None:
     machine = small("rs:3+2", 4)
     with machine.open() as pool:

@@ -92,7 +92,6 @@ def stamps(folder: Path) -> dict[str, tuple[int, ...]]:
         (["2024/"], [], {"2024/a.jpg", "2024/a.raw", "2024/deep/b.JPG"}),
         (["2024/"], ["*.raw", "deep/"], {"2024/a.jpg"}),
         (["/photos/2024/a.*"], [], {"2024/a.jpg", "2024/a.raw"}),
-        (["/2024/a.*"], [], set()),
         (["*", "!*.jpg", "!zeros"], ["private", "link"], {"2024/a.raw", "2024/deep/b.JPG", "list.txt"}),
         ([], ["*.raw", "private", "zeros"], {"2024/a.jpg", "2024/deep/b.JPG", "list.txt", "link", "zweiter.jpg"}),
         ([], ["photos/*", "!photos/2024"], {"2024/a.jpg", "2024/a.raw", "2024/deep/b.JPG"}),
@@ -113,6 +112,23 @@ def test_files_are_chosen_by_patterns(
 def test_patterns_see_a_restored_folder_as_it_is_below_the_target(pool: Pool, tmp_path: Path) -> None:
     pool.get("latest:photos", to=tmp_path / "out", include=["/2024/a.*"])
     assert names(tmp_path / "out") == {"2024/a.jpg", "2024/a.raw"}
+
+
+def test_nothing_that_matches_is_an_error_and_makes_no_folder(pool: Pool, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for asked in ({"include": ["/2024/a.*"]}, {"paths": ["nowhere"]}, {"paths": ["nowhere"], "dry_run": True}):
+        with pytest.raises(NotInTable, match="nothing in snapshot"):
+            pool.get(to=out, **asked)  # type: ignore[arg-type]
+        assert not out.exists()
+    pool.get(paths=["photos/list.txt", "nowhere"], to=out)
+    assert names(out) == {"photos/list.txt"}
+
+
+def test_a_file_is_no_target(pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(ConfigError, match="is not a folder"):
+        pool.get(to=tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
 
 
 def test_capitals_may_not_matter(pool: Pool, tmp_path: Path) -> None:

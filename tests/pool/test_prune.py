@@ -255,6 +255,37 @@ def test_a_surge_of_changed_files_stops_all_deleting(home: Make, tmp_path: Path,
     assert prune(made).held == []
 
 
+def nights(made: Later, source: Path, days: range) -> list[str]:
+    shots = []
+    for day in days:
+        made.day = day
+        write(source, 25, 100)
+        shots.append(put(made, source))
+    return shots
+
+
+def test_a_source_that_changes_completely_every_night_is_held_up_for_a_week_and_not_for_ever(
+    home: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = home("raid6", 4)
+    assert isinstance(made, Later)
+    monkeypatch.setenv("WEBRAID_PRUNE_BRAKE", "100%")
+    monkeypatch.setenv("WEBRAID_PRUNE_RETENTION_LOCK", "0")
+    source = tmp_path / "source"
+    shots = nights(made, source, range(1, 6))
+    drilled(made)
+    calm = prune(made)
+    assert calm.exit_code == 0 and calm.held == [], "there is nothing to delete"
+    forget(made, shots[0])
+    held = prune(made)
+    assert held.exit_code == 1 and held.condemned == held.swept == (0, 0)
+    assert held.held == [f"25 of 25 files are changed or gone in snapshot {shots[-1]}, and 3 more such this week"]
+    nights(made, source, range(6, 13))
+    done = prune(made)
+    assert done.held == [] and done.exit_code == 0 and done.condemned[0] > 0
+    assert sum(disk.later for disk in held.disks) == 0 < sum(disk.later for disk in done.disks) == done.waiting[1]
+
+
 def test_a_machine_without_the_right_deletes_nothing(two: tuple[Home, Path, str, str]) -> None:
     home, *_ = two
     with home.open() as pool:

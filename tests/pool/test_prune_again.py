@@ -110,6 +110,8 @@ def test_a_disk_that_refuses_to_delete_is_named_and_the_others_are_freed(
     with open_pool(settings) as pool:
         result = pool.prune(now=True, secret=PASSPHRASE)
     assert {disk.name: disk.freed for disk in result.disks} == {**told, name: 0}
+    assert result.exit_code == 20 and result.swept[1] == result.freed > 0
+    assert [disk.later for disk in result.disks] == [0] * 4, "nothing waits in the trash"
     assert ["locked" in disk.problem for disk in result.disks] == [disk.name == name for disk in result.disks]
     later = {disk.name: disk.freed for disk in prune_now(home).disks}
     assert later[name] >= told[name], "the next prune finds it"
@@ -123,7 +125,12 @@ def test_a_shard_that_arrives_late_goes_with_the_next_prune(two: tuple[Home, Pat
     late = next(path for path in before if not path.exists())
     late.parent.mkdir(exist_ok=True)
     late.write_bytes(before[late])
-    assert prune_now(home).freed >= len(before[late]) and not late.exists()
+    told, done = prune(home, dry_run=True, now=True), prune_now(home)
+    assert done.freed >= len(before[late]) and not late.exists()
+    assert told.swept == (1, len(before[late])), "what was left of a pack is told with it"
+    assert done.swept[0] >= 1
+    for result in (told, done):
+        assert result.swept[1] + result.moved[1] == result.freed
 
 
 def test_a_cache_of_older_days_names_nothing_that_was_deleted_since(home: Make, tmp_path: Path) -> None:

@@ -90,11 +90,11 @@ def stopped(home: Home, source: Path, monkeypatch: pytest.MonkeyPatch, *, commit
     """A put that stores everything, and stops right before its commit is written, or sent."""
     line, segments = _Cut(), Run._segments
 
-    def last(run: Run) -> object:
+    def last(run: Run, **more: bool) -> object:
         if not committed:
             raise WebRAIDError("the machine went off")
         line.cut = True
-        return segments(run)
+        return segments(run, **more)
 
     settings = home.settings
     settings.wrap = line.wrap
@@ -210,7 +210,7 @@ def test_a_disk_that_is_taken_out_of_the_pool_meanwhile_is_left_alone(
 
     def removed() -> None:
         with other.open() as pool:
-            pool.remove_backend("d4")
+            pool.remove_backend("d4", force=True)
 
     at, settings = _Before(removed), home.settings
     settings.wrap = at.wrap
@@ -290,7 +290,7 @@ def test_a_corrected_cache_knows_every_home_that_any_segment_names(home: Make, t
     with index_of(made) as database:
         first = set(database.execute("SELECT idx, disk FROM homes WHERE pack=?", (pack,)))
     with made.open() as pool:
-        pool.remove_backend(f"d{lost}")
+        pool.remove_backend(f"d{lost}", force=True)
     with made.open() as pool:
         assert pool.repair().shards
     with index_of(made) as database:

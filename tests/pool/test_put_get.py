@@ -328,7 +328,9 @@ def test_a_disk_is_removed_only_if_nothing_becomes_unreadable(home: Make, tree: 
     machine = home("raid5", 4)
     put(machine, tree)
     with machine.open() as pool:
-        assert pool.remove_backend("d2") == 0
+        with pytest.raises(RedundancyError, match="d2 is needed"):
+            pool.remove_backend("d2")
+        assert pool.remove_backend("d2", force=True) == 0
     with machine.open() as pool, pytest.raises(RedundancyError):
         pool.remove_backend("d3")
     shutil.rmtree(machine.disk(2))

@@ -163,3 +163,16 @@ def test_a_name_that_is_wrong_is_refused(small: Make, name: str, onto: str, wron
     machine = small("raid5", 3)
     with machine.open() as pool, pytest.raises(wrong):
         pool.rebuild(name, onto=onto)
+
+
+def test_a_disk_that_answers_is_rebuilt_only_when_that_is_insisted_on(small: Make) -> None:
+    machine = small("rs:2+1", 5)
+    source = filled(machine)
+    with machine.open() as pool:
+        with pytest.raises(ConfigError, match="d1 is not lost") as raised:
+            pool.rebuild("d1")
+        assert "webraid replace d1" in raised.value.hint
+        result = pool.rebuild("d1", force=True)
+        assert result.removed and result.carried.rebuilt and not result.carried.copied
+        assert weakest(pool) == 1 and legal(pool)
+    assert comes_back(machine, source)

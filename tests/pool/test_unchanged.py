@@ -51,6 +51,14 @@ def test_unchanged_files_are_not_opened(machine: Home, photos: Path) -> None:
     assert (result.files_changed, result.files_unmodified) == (1, 29)
 
 
+def test_the_second_name_of_a_file_is_new_only_once(machine: Home, photos: Path) -> None:
+    put(machine, photos)
+    (photos / "zz second name").hardlink_to(photos / "0" / "000.jpg")
+    assert put(machine, photos).files_new == 1
+    result = put(machine, photos)
+    assert (result.files_new, result.files_changed, result.files_unmodified) == (0, 0, 31)
+
+
 def test_a_file_written_this_very_moment_is_read_only_when_a_change_of_it_would_show(
     machine: Home, photos: Path
 ) -> None:

@@ -17,6 +17,7 @@ from tests.unattended.conftest import MIDNIGHT, Clock, Night
 from webraid.errors import (
     EXIT_ALARM,
     EXIT_BUSY,
+    EXIT_ERROR,
     EXIT_INTERRUPTED,
     EXIT_NO_POOL,
     EXIT_OK,
@@ -30,6 +31,7 @@ from webraid.pool import open_pool
 from webraid.unattended import due, install, installed
 from webraid.unattended.cron import parse_cron
 from webraid.unattended.record import last_run
+from webraid.unattended.steps import survival
 
 
 def test_a_run_stores_every_source_checks_and_says_nothing(night: Night, capfd: pytest.CaptureFixture[str]) -> None:
@@ -110,6 +112,25 @@ def test_a_month_of_nights_keeps_what_the_retention_says(night: Night) -> None:
     night.clock.at(3, 40)
     night.run(timer=True)
     assert not any(job.left_out for job in night.last.jobs)
+
+
+def test_a_prune_that_is_held_says_how_it_goes_on_and_is_no_success(night: Night) -> None:
+    night.says('[retention]\nkeep-last = 1\n[prune]\nretention-lock = "0"\nbrake = "0.01%"')
+    (night.photos / "b.jpg").unlink()
+    for day in range(2):
+        night.clock.at(3, day)
+        (night.photos / "a.jpg").write_bytes(os.urandom(500_000))
+        night.run()
+    prune = next(job for job in night.last.jobs if job.job == "prune")
+    assert prune.exit_code == EXIT_ERROR and "with 'webraid prune --owner'" in prune.summary
+    assert night.last.done["prune"].timestamp() < MIDNIGHT + 86400 < night.last.done["put"].timestamp()
+
+
+def test_what_is_survived_beyond_the_promise_is_no_fraction_of_it() -> None:
+    assert survival(2, 2) == "survives the loss of 2 disks"
+    assert survival(3, 2) == "survives the loss of 3 disks (2 promised)"
+    assert survival(1, 2) == "survives the loss of 1 disk (2 promised)"
+    assert survival(-1, 2) == "some data cannot be read now"
 
 
 def test_without_a_rule_nothing_is_forgotten(night: Night) -> None:

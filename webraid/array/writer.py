@@ -21,6 +21,7 @@ from webraid.errors import (
     ObjectNotFound,
     PermissionDenied,
     QuotaExceeded,
+    Unavailable,
 )
 from webraid.model import Home, Pack, Stored, shard_name
 
@@ -60,6 +61,7 @@ class Writer:
         self._homeless: deque[Slot] = deque()
         self._bytes = 0
         self._fatal: BaseException | None = None
+        self._refusals: dict[bytes, BackendError] = {}
         self._news: deque[ArrayEvent] = deque()
 
     def __enter__(self) -> Writer:
@@ -78,6 +80,12 @@ class Writer:
         """Bytes of shards that have not found their home yet (what a stalled disk holds on to is not counted)."""
         with self._change:
             return self._bytes
+
+    @property
+    def refusals(self) -> dict[bytes, BackendError]:
+        """Why disks did not take a shard, the last reason of each."""
+        with self._change:
+            return dict(self._refusals)
 
     def submit(self, stripe: Stripe) -> None:
         """Hands the shards to their disks.  Blocks while that would make more than ``window`` bytes outstanding."""
@@ -156,6 +164,7 @@ class Writer:
             hung = [lane for lane in self._lanes.values() if not lane.stalled and self._hangs(lane, now)]
             for lane in hung:
                 lane.stalled = True
+                self._refusals[lane.disk.id] = Unavailable("it does not answer in its time", disk=lane.disk.name)
                 for slot in [*lane.running, *lane.queue]:
                     self._fail(slot)
                 lane.queue.clear()
@@ -242,6 +251,8 @@ class Writer:
         lane.running.discard(slot)
         if error is not None and not isinstance(error, BackendError):
             self._fatal = error
+        if isinstance(error, BackendError):
+            self._refusals[lane.disk.id] = error
         if isinstance(error, _CLOSED):
             if not lane.closed:
                 self._news.append(DiskRefused(lane.disk.name, error.args[0], error.hint))

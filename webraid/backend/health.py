@@ -227,6 +227,12 @@ class Health:
         return in_service and self.admits and open_now
 
     @property
+    def full(self) -> bool:
+        """Whether it answers and takes nothing new for now: it said that it is full, or no upload is left to it."""
+        open_now = self._env.monotonic() >= self._full_until and self._allows(Op.PUT)
+        return self.admits and not open_now
+
+    @property
     def admits(self) -> bool:
         """Whether ``admit`` would say yes just now."""
         return self._state is not DiskState.OFFLINE and self.wait == 0.0

@@ -18,6 +18,7 @@ from webraid.backend.base import Backend
 from webraid.errors import ConfigError, PluginMissing
 
 GROUP = "webraid.backends"
+OURS = "webraid"  # the distribution
 WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
 MISFITS = (ValueError, TypeError, KeyError)
@@ -45,7 +46,7 @@ def load(kind: str) -> type[Backend]:
         raise _missing(points[0], error) from error
     except (ImportError, AttributeError) as error:
         raise PluginMissing(
-            f"{kind} cannot be loaded: {error}", hint=f"Renew its libraries: pip install -U '{_requirement(points[0])}'"
+            f"{kind} cannot be loaded: {error}", hint=f"Renew its libraries: {_command(points[0], '-U ')}"
         ) from error
     if not (isinstance(found, type) and issubclass(found, Backend)):
         raise PluginMissing(
@@ -92,10 +93,18 @@ def _missing(point: EntryPoint, error: ModuleNotFoundError) -> PluginMissing:
     if module == point.module.partition(".")[0]:
         return PluginMissing(
             f"the plug-in {module} of {point.name} is registered, but not there",
-            hint=f"Install it again: pip install --force-reinstall '{_requirement(point)}'",
+            hint=f"Install it again: {_command(point, '--force-reinstall ')}",
         )
-    command = f"pip install '{_requirement(point)}'"
+    command = _command(point)
     return PluginMissing(f"{point.name} needs {module}: {command}", hint=command)
+
+
+def _command(point: EntryPoint, flags: str = "") -> str:
+    """What installs the plug-in with its libraries.  Our own are on no package index: whatever has their name there is
+    somebody else's."""
+    if point.dist and point.dist.name == OURS:
+        return "pipx install --force '.[all]' in the checkout"
+    return f"pip install {flags}'{_requirement(point)}'"
 
 
 def _requirement(point: EntryPoint) -> str:

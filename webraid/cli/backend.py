@@ -18,10 +18,11 @@ from webraid.cli.invocation import Invocation
 from webraid.cli.replace import replace
 from webraid.cli.wizard import ask_secrets
 from webraid.cli.words import duration
-from webraid.errors import EXIT_ERROR, EXIT_OK, AuthExpired, ConfigError
+from webraid.errors import EXIT_DEGRADED, EXIT_ERROR, EXIT_OK, EXIT_UNREADABLE, AuthExpired, ConfigError
 
 if TYPE_CHECKING:
     from webraid.backend.conformance import Result
+    from webraid.cli.render import Screen
     from webraid.pool import Pool
 
 NAME = Annotated[str, typer.Argument(help="Name of the disk.", autocompletion=disk_names, show_default=False)]
@@ -210,20 +211,35 @@ def domain(
 def rm(
     call: Invocation,
     name: NAME,
-    force: Annotated[bool, typer.Option("--force", help="Even if some data becomes unreadable.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even if stored data is less safe then, or lost.")] = False,
     lost: Annotated[bool, typer.Option("--lost", help="It is gone for good: do not wait for it.")] = False,
-) -> None:
+) -> int:
     """Take a disk out of the pool.  Nothing on it is deleted.
 
+    It is refused while stored data needs the disk: 'webraid replace' and 'webraid drain' move it elsewhere first.
+    With --lost or --force it goes at once, and exit code 20 says that less can be lost then than the level promises.
+
     \b
-    Example:
+    Examples:
+      webraid backend rm usb
       webraid backend rm usb --lost
     """
     with call.pool() as pool:
         with call.job("backend rm", pool):
             survives = pool.remove_backend(name, force=force, lost=lost)
-        left = len(pool.status().disks)
-    call.summary(
-        lambda: summary("backend rm", backend=name, redundancy={"survives": survives, "disks": left}),
-        lambda screen: screen.removed(name, survives, left),
+        now = pool.status()
+    left = len(now.disks)
+    less = now.missing_shards > 0 or (bool(now.snapshots) and (now.promised is None or survives < now.promised))
+    code = EXIT_UNREADABLE if now.unreadable_packs else EXIT_DEGRADED if less else EXIT_OK
+
+    def page(screen: Screen) -> None:
+        screen.removed(name, survives, left)
+        if less:
+            screen.next_step("Run 'webraid repair': it makes again what is missing, as far as the disks have room.")
+
+    tell = call.show if code else call.summary
+    tell(
+        lambda: summary("backend rm", backend=name, redundancy={"survives": survives, "disks": left}, exit_code=code),
+        page,
     )
+    return code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from webraid.cli.config_values import COMPARE, troubles
 from webraid.cli.documents import summary
 from webraid.cli.flags import command, family
 from webraid.cli.invocation import Invocation
@@ -32,28 +33,46 @@ def register(app: typer.Typer) -> None:
 def check(call: Invocation) -> None:
     """Check the config file.
 
-    And the secrets beside it, and every disk's options; no disk is asked.
+    All of it, and the secrets beside it; no disk is asked.
 
     \b
     Example:
       webraid config check
     """
+    try:
+        loaded = _load(call)
+        wrong = [*troubles(loaded, call.environ), *_of_kinds(call, loaded)]
+    except ConfigError as error:
+        if error.hint != ConfigError.default_hint:
+            raise
+        raise type(error)(str(error), hint=COMPARE) from error  # that hint names this very command
+    if wrong:
+        told = [str(error) for error in wrong]
+        file = f"{call.places.config}:"
+        text = f"{file} {told[0]}" if len(told) == 1 else "\n  ".join([f"{file} {len(told)} values are wrong", *told])
+        hint = wrong[0].hint if len({error.hint for error in wrong}) == 1 else COMPARE
+        raise ConfigError(text, hint=COMPARE if hint == ConfigError.default_hint else hint)
+    call.summary(
+        lambda: summary("config check", config=str(call.places.config), backends=len(loaded.disks)),
+        lambda screen: screen.line(f"{call.places.config} is fine."),
+    )
+
+
+def _of_kinds(call: Invocation, loaded: Config) -> list[ConfigError]:
+    """What is wrong with the options of the disks' own kinds, and with their secrets."""
     from webraid.backend.registry import load, make_options
     from webraid.config import expand
     from webraid.jobs.vault import vault_of
 
-    loaded = _load(call)
+    found = []
     secrets = vault_of(call.settings, loaded).all(disk.name for disk in loaded.disks)
     for disk in loaded.disks:
         try:
             given = {key: expand(v, call.environ) if isinstance(v, str) else v for key, v in disk.options.items()}
             make_options(load(disk.kind), {**given, **secrets.get(disk.name, {})})
         except ConfigError as error:
-            raise ConfigError(f"disk {disk.name}: {error}", hint=error.hint) from error
-    call.summary(
-        lambda: summary("config check", config=str(call.places.config), backends=len(loaded.disks)),
-        lambda screen: screen.line(f"{call.places.config} is fine."),
-    )
+            found.append(ConfigError(f"disk {disk.name}: {error}", hint=error.hint))
+    return found
 
 
 def show(call: Invocation) -> None:

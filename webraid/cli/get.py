@@ -13,7 +13,7 @@ from webraid.cli.completion import snapshot_names
 from webraid.cli.flags import command
 from webraid.cli.invocation import Invocation
 from webraid.cli.traffic import traffic
-from webraid.errors import ConfigError
+from webraid.errors import ConfigError, NotInTable
 
 if TYPE_CHECKING:
     from webraid.files.choice import Choice
@@ -102,11 +102,14 @@ def get(
     with call.pool() as pool:
         with call.job("get", pool):
             snapshot, paths = sort_words(pool, words or [])
-            result = pool.get(
-                snapshot, paths, to=target, which=some, overwrite=overwrite, choice=choice, delete=delete,
-                verify=verify, sparse=sparse, in_place=in_place, dry_run=dry_run, numeric_ids=numeric_ids,
-                listing=bool(call.flags.verbose),
-            )  # fmt: skip
+            try:
+                result = pool.get(
+                    snapshot, paths, to=target, which=some, overwrite=overwrite, choice=choice, delete=delete,
+                    verify=verify, sparse=sparse, in_place=in_place, dry_run=dry_run, numeric_ids=numeric_ids,
+                    listing=bool(call.flags.verbose),
+                )  # fmt: skip
+            except NotInTable as error:
+                raise _neither(error, words or [], paths) from error
         flows = traffic(pool)
     tell = call.show if result.exit_code else call.summary  # -q hides what went as it should, nothing else
     tell(lambda: documents.got(result, flows), lambda screen: screen.got(result, flows))
@@ -128,6 +131,15 @@ def _choice(include: tuple[Line, ...], exclude: tuple[Line, ...]) -> Choice:
     from webraid.files.choice import Choice
 
     return Choice(include, exclude)
+
+
+def _neither(error: NotInTable, words: list[str], paths: list[str]) -> NotInTable:
+    """The first word may have been meant as a snapshot."""
+    if not paths or paths != words or not str(error).startswith("nothing in snapshot"):
+        return error
+    text = f"{words[0]!r} is neither a snapshot nor a path in the latest one"
+    text += f": {error}" if len(words) > 1 else ""
+    return NotInTable(text, hint="'webraid snapshots' lists all snapshots, 'webraid ls latest' what the latest holds.")
 
 
 def sort_words(pool: Pool, words: list[str]) -> tuple[str, list[str]]:

@@ -133,12 +133,13 @@ def releveled(result: Releveled, flows: Sequence[Traffic]) -> dict[str, Any]:
 
 
 # --------------------------------------------------------------------------------------------------------------- pages
-def show_moved(screen: Screen, verb: str, result: Evacuated) -> None:
-    """What rebuild, replace or drain did, or would do."""
+def show_moved(screen: Screen, verb: str, result: Evacuated, unfinished: str = "", *, lost: bool = False) -> None:
+    """What rebuild, replace or drain did, or would do.  ``unfinished``: what to say while the disk must stay; ``lost``:
+    nothing can be read from it."""
     if result.dry_run:
         _plan(screen, result)
     else:
-        _done(screen, verb, result)
+        _done(screen, verb if result.removed or not unfinished else f"{unfinished} yet", result, lost=lost)
     if result.short:
         shards = many(result.homeless, "shard")
         screen.line(f"{show_size(result.short)} ({shards}) find no legal home: add a disk.", style="yellow")
@@ -152,7 +153,12 @@ def _plan(screen: Screen, result: Evacuated) -> None:
     if not result.total:
         screen.line(f"Nothing lies on {result.name} alone: nothing would move.")
         return
-    screen.line(f"{show_size(result.total)} in {many(result.shards, 'shard')} of {result.name} would get new homes:")
+    count = result.shards - result.homeless
+    if not count:
+        screen.line(f"Nothing of {result.name} would get a new home.", style="yellow")
+        return
+    size = show_size(result.total - result.short)
+    screen.line(f"{size} in {many(count, 'shard')} of {result.name} would get new homes:")
     screen.pairs([(name, show_size(size)) for name, size in sorted(result.planned.items())])
     _elsewhere(screen, "would go", result.elsewhere)
 
@@ -163,11 +169,11 @@ def _elsewhere(screen: Screen, verb: str, count: int) -> None:
         screen.line(f"{many(count, 'shard')} {verb} to other disks than asked for: {why}.")
 
 
-def _done(screen: Screen, verb: str, result: Evacuated) -> None:
+def _done(screen: Screen, verb: str, result: Evacuated, *, lost: bool) -> None:
     done = result.carried
     parts = [f"{many(done.copied, 'shard')} copied"] if done.copied else []
     parts += [f"{many(done.rebuilt, 'shard')} made again"] if done.rebuilt else []
-    told = " and ".join(parts) or "nothing had to move"
+    told = " and ".join(parts) or ("nothing was moved" if result.left else "nothing had to move")
     screen.line(f"{verb}: {told}.", style="green" if not result.exit_code else "yellow")
     if done.shards:
         screen.pairs([("stored", f"{show_size(done.size)} in {duration(done.seconds)}")])
@@ -176,6 +182,8 @@ def _done(screen: Screen, verb: str, result: Evacuated) -> None:
         screen.line(f"{many(done.lost, 'shard')} can neither be read nor made again.", style="bold red")
     if result.removed:
         screen.line(f"Disk {result.name} is no longer part of the pool; what lies on it was not touched.")
+    elif result.left and lost:
+        screen.line(f"{show_size(result.left)} that lay on {result.name} are still to be made again.")
     elif result.left:
         screen.line(f"{show_size(result.left)} still lie on {result.name} alone.")
 
@@ -227,11 +235,11 @@ def _freed(screen: Screen, result: Rebalanced) -> None:
         screen.line(f"{many(freed.shards, 'shard')} {verb} where they lay before: {show_size(freed.size)}.")
     if freed.waiting:
         shards = many(freed.waiting, "moved shard")
-        screen.line(f"{shards} stay in the trash for now: a later 'webraid prune' frees them.")
+        screen.line(f"{shards} stay in the trash for now: a later 'webraid prune' or 'webraid rebalance' deletes them.")
     if freed.kept:
         screen.line(f"{many(freed.kept, 'moved shard')} stay: no whole copy was found elsewhere.", style="yellow")
         screen.next_step("webraid repair")
-    elif result.left:
+    elif result.left and not result.dry_run:
         screen.next_step(f"Run it again to move the other {show_size(result.left)}.")
 
 

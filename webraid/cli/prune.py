@@ -85,8 +85,8 @@ def _at_once(call: Invocation, pool: Pool, yes: bool, options: Mapping[str, Any]
     told: list[int] = []
     if not yes:
         preview = pool.prune(dry_run=True, now=True, **options)
-        if preview.swept[0] or preview.repacked[0]:
-            page(call.screen, preview)
+        if preview.swept[0] or preview.repacked[0] or preview.moved[0]:
+            page(call.screen, preview, asking=True)
             answer = ask(call, "Delete this for good? Type 'yes'", instead="--yes")
             if answer.lower() != "yes":
                 preview.declined = True
@@ -117,6 +117,7 @@ def document(result: Pruned) -> dict[str, Any]:
         condemned=_pair(result.condemned),
         waiting={**_pair(result.waiting), "until": iso(result.until_ms) if result.until_ms else None},
         deleted={**_pair(result.swept), "objects": result.objects},
+        moved={"shards": result.moved[0], "bytes": result.moved[1]},
         repacked={**_pair(result.repacked), "frees": result.repack_frees},
         pinned=_pair(result.pinned),
         unfinished_runs_of=result.unfinished,
@@ -140,10 +141,13 @@ def _disk(disk: DiskSpace) -> dict[str, Any]:
 
 
 # --------------------------------------------------------------------------------------------------------------- page
-def page(screen: Screen, result: Pruned) -> None:
-    """For people: what goes, when, and where it makes room."""
+def page(screen: Screen, result: Pruned, *, asking: bool = False) -> None:
+    """For people: what goes, when, and where it makes room.  ``asking``: before they say whether it may."""
     would = result.dry_run
-    screen.line(_headline(result))
+    if would and result.declined:  # they have just read the rest
+        screen.line("Nothing was deleted.")
+        return
+    screen.line(f"{many(result.snapshots, 'snapshot')} kept. This would go:" if asking else _headline(result))
     rows = [(name, _amount(pair)) for name, pair in _amounts(result) if pair[0]]
     if result.waiting[0] and result.until_ms:
         rows.append(("deleted by", f"{moment(result.until_ms)}, with the next prune after that"))
@@ -151,6 +155,9 @@ def page(screen: Screen, result: Pruned) -> None:
         rows.append(("repacking frees about", show_size(result.repack_frees)))
     if result.unused:
         rows.append(("unused, but stays", show_size(result.unused)))
+    if result.moved[0]:
+        what = f"{many(result.moved[0], 'shard')}, {show_size(result.moved[1])}"
+        rows.append((f"{'would be ' if would else ''}deleted, moved", what))
     screen.pairs(rows)
     if any(disk.freed or disk.later or disk.problem for disk in result.disks):
         screen.line()
@@ -181,14 +188,14 @@ def _headline(result: Pruned) -> str:
     if result.dry_run:
         return f"{kept}; nothing is changed by a dry run."
     if not (result.condemned[0] or result.swept[0] or result.repacked[0] or result.objects):
-        return f"{kept}; there was nothing to delete."
+        return f"{kept}; {'nothing was deleted' if result.held or result.declined else 'there was nothing to delete'}."
     return f"{kept}; {show_size(result.freed)} freed in {result.seconds:.1f} s."
 
 
 def _amounts(result: Pruned) -> list[tuple[str, tuple[int, int]]]:
     would = "would be " if result.dry_run else ""
     return [
-        (f"{would}condemned", result.condemned),
+        (f"{would}condemned", (0, 0) if result.now else result.condemned),  # 'deleted' tells of it
         ("in the trash", result.waiting),
         (f"{would}deleted", result.swept),
         (f"{would}repacked", result.repacked),

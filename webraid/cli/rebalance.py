@@ -27,8 +27,8 @@ def rebalance(
     """Fill all disks evenly, with as few bytes as that takes.
 
     For after disks were added.  Shards are copied to emptier disks and verified; then they count there and no more in
-    the old place, and when the trash time of [prune] is over 'webraid prune' deletes the old ones.  Stripes of which
-    too many shards lie in one failure domain are put right first.
+    the old place, and when the trash time of [prune] is over a later 'webraid prune' or 'webraid rebalance' deletes the
+    old ones.  Stripes of which too many shards lie in one failure domain are put right first.
 
     \b
     Examples:

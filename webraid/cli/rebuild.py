@@ -31,6 +31,7 @@ def rebuild(
         str, typer.Option(metavar="DISK", help="The disk that takes its place.", autocompletion=disk_names)
     ] = "",
     most: MOST = "",
+    force: Annotated[bool, typer.Option("--force", help="Even if the disk answers: do not trust it.")] = False,
     dry_run: DRY_RUN = False,
 ) -> int:
     """Make again what a lost disk had.
@@ -46,11 +47,11 @@ def rebuild(
     """
     with call.pool() as pool:
         with call.job("rebuild", pool):
-            result = pool.rebuild(name, onto=onto, limit=limit_of(most), dry_run=dry_run)
+            result = pool.rebuild(name, onto=onto, limit=limit_of(most), force=force, dry_run=dry_run)
         flows = traffic(pool)
     tell = call.show if result.exit_code or dry_run else call.summary
     tell(
         lambda: {**moved("rebuild", result, flows), "onto": onto},
-        lambda screen: show_moved(screen, f"Disk {name} is rebuilt", result),
+        lambda screen: show_moved(screen, f"Disk {name} is rebuilt", result, f"Disk {name} is not rebuilt", lost=True),
     )
     return result.exit_code

@@ -38,6 +38,7 @@ def repair(call: Invocation) -> int:
                 "bytes_read": result.read,
                 "chunks_saved": result.saved,
                 "bytes_saved": result.saved_bytes,
+                "packs_without_room": result.unsaved,
             }
         ),
         lambda screen: screen.repaired(result),

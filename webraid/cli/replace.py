@@ -49,6 +49,6 @@ def replace(
     tell = call.show if result.exit_code or dry_run else call.summary
     tell(
         lambda: {**moved("replace", result, flows), "onto": new},
-        lambda screen: show_moved(screen, f"Disk {old} is replaced by {new}", result),
+        lambda screen: show_moved(screen, f"Disk {old} is replaced by {new}", result, f"Disk {old} is not replaced"),
     )
     return result.exit_code

@@ -242,7 +242,8 @@ def after_findings(result: Findings) -> str:
 def repair_code(result: Repaired) -> int:
     """Exit code of a repair: what is lost, what waits for a disk."""
     return worst(
-        EXIT_UNREADABLE if result.lost else EXIT_OK, EXIT_DEGRADED if result.waiting else EXIT_OK
+        EXIT_UNREADABLE if result.lost else EXIT_OK, EXIT_DEGRADED if result.waiting else EXIT_OK,
+        result.refused.exit_code if result.refused is not None else EXIT_OK,
     )  # fmt: skip
 
 
@@ -251,11 +252,15 @@ def of_repair(result: Repaired) -> str:
     parts = [f"{many(result.shards, 'shard')} made again"] if result.shards else []
     if result.saved:
         parts.append(f"{many(result.saved, 'chunk')} that no disk had any more stored anew")
-    parts += ["nothing to mend"] if not parts and not result.waiting and not result.lost else []
+    idle = not parts and not result.waiting and not result.lost and result.refused is None
+    parts += ["nothing to mend"] if idle else []
     if result.waiting:
         parts.append(f"{many(result.waiting, 'shard')} must wait for a disk")
     if result.lost:
         parts.append(f"{many(result.lost, 'pack')} cannot be made again: too few shards are left")
+    if result.refused is not None:
+        kept = f"{many(result.unsaved, 'unreadable pack')} whose content is still at hand must wait: {result.refused}"
+        parts.append(kept)
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
 

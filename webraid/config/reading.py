@@ -26,6 +26,7 @@ from webraid.config.sections import (
     SecretStore,
     Source,
 )
+from webraid.config.wording import close, converted, words_of
 from webraid.errors import ConfigError, NotAPool
 from webraid.model import parse_size
 
@@ -41,14 +42,15 @@ BUDGETS = tuple(
 MANNERS = ("upload", "download", "tps", *BUDGETS)
 COMMON = ("name", "kind", "domain", "capacity", "reserve", "threads", *MANNERS)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+SHORT_HINT, LONG_HINT = "Write durations like 90s, 15m or 2h.", "Write durations like 15m, 2h or 7d."
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 
 
-def valid_name(name: str) -> str:
-    """A disk's name: short, lower case, usable everywhere.  Raises ConfigError."""
+def valid_name(name: str, of: str = "a disk") -> str:
+    """A name of a disk (or what ``of`` says): short, lower case, usable everywhere.  Raises ConfigError."""
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{name!r} is not a name for a disk", hint="Use up to 63 lower-case letters, digits, '.', '-' or '_'."
+            f"{name!r} is not a name for {of}", hint="Use up to 63 lower-case letters, digits, '.', '-' or '_'."
         )
     return name
 
@@ -67,9 +69,13 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise ConfigError(f"{path} must say 'version = {VERSION}'", hint="A newer webraid may have written it.")
     disks = raw.pop("disk", [])
     sources = raw.pop("source", [])
-    unknown = set(raw) - set(SECTIONS)
+    unknown = sorted(set(raw) - set(SECTIONS))
     if unknown:
-        raise ConfigError(f"{path}: unknown section [{sorted(unknown)[0]}]")
+        near = close(unknown[0], (*SECTIONS, "disk", "source"))
+        raise ConfigError(f"{path}: unknown section [{unknown[0]}]{near}")
+    for name, value in (("disk", disks), ("source", sources)):
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise ConfigError(f"{path}: write [[{name}]] in double brackets: there may be several")
     found = {name: _section(path, name, kind, raw.get(name, {}), environ) for name, kind in SECTIONS.items()}
     _understood(path, found)
     parsed = tuple(_disk(path, disk) for disk in disks)
@@ -91,14 +97,12 @@ def _understood(path: Path, found: Mapping[str, Any]) -> None:
             try:
                 parse_duration(getattr(found[section], key))
             except ConfigError as error:
-                raise ConfigError(f"{path}: [{section}] {key.replace('_', '-')}: {error}", hint=error.hint) from None
+                hint = SHORT_HINT if key in ("jitter", "timeout") else LONG_HINT
+                raise ConfigError(f"{path}: [{section}] {key.replace('_', '-')}: {error}", hint=hint) from None
 
 
-def _sources(path: Path, raw: object) -> tuple[Source, ...]:
-    try:
-        sources = msgspec.convert(raw, tuple[Source, ...])
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: [[source]]: {error}") from error
+def _sources(path: Path, raw: list[dict[str, Any]]) -> tuple[Source, ...]:
+    sources = tuple(converted(f"{path}:", _called(item), Source, item) for item in raw)
     names = [source.name for source in sources]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
@@ -109,6 +113,11 @@ def _sources(path: Path, raw: object) -> tuple[Source, ...]:
     return sources
 
 
+def _called(raw: Mapping[str, Any]) -> str:
+    """A [[source]] as messages name it."""
+    return f"[[source]] {raw['name']}" if isinstance(raw.get("name"), str) else "[[source]]"
+
+
 def _section(path: Path, name: str, kind: type[Any], raw: object, environ: Mapping[str, str]) -> Any:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: [{name}] must be a section")
@@ -116,11 +125,11 @@ def _section(path: Path, name: str, kind: type[Any], raw: object, environ: Mappi
     for item in msgspec.structs.fields(kind):
         variable = f"WEBRAID_{name}_{item.encode_name}".upper().replace("-", "_")
         if variable in environ:
-            values[item.encode_name] = _from_environ(environ[variable], item.type)
-    try:
-        return msgspec.convert(values, kind)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise ConfigError(f"{path}: [{name}]: {error}") from error
+            try:
+                values[item.encode_name] = _from_environ(environ[variable], item.type)
+            except ValueError:
+                raise ConfigError(f"{variable} must be {words_of(item.type)}, not {environ[variable]!r}") from None
+    return converted(f"{path}:", f"[{name}]", kind, values)
 
 
 def _from_environ(text: str, kind: Any) -> object:
@@ -139,7 +148,7 @@ def _from_environ(text: str, kind: Any) -> object:
             "off": False,
         }
         if text.strip().lower() not in words:
-            raise ValueError(f"{text!r} is neither true nor false")
+            raise ValueError(text)
         return words[text.strip().lower()]
     if get_origin(kind) is tuple:
         return [line for line in text.splitlines() if line.strip()]
@@ -158,16 +167,23 @@ def _disk(path: Path, raw: Mapping[str, Any]) -> DiskSection:
     manners = {key: value for key, value in raw.items() if key in MANNERS}
     capacity, reserve = raw.get("capacity"), raw.get("reserve")
     return DiskSection(
-        valid_name(name), kind, str(raw.get("domain", "")), None if capacity is None else parse_size(str(capacity)),
-        None if reserve is None else parse_size(str(reserve)), threads, options, manners,
+        valid_name(name), kind, str(raw.get("domain", "")), _size(path, name, "capacity", capacity),
+        _size(path, name, "reserve", reserve), threads, options, manners,
     )  # fmt: skip
+
+
+def _size(path: Path, name: str, key: str, value: object) -> int | None:
+    try:
+        return None if value is None else parse_size(str(value))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: [[disk]] {name}: {key}: {error}", hint=error.hint) from None
 
 
 def parse_duration(text: str) -> float:
     """'90', '90s', '15m', '2h', '3d' -> seconds.  Raises ConfigError."""
     match = _DURATION.fullmatch(text.strip())
     if not match:
-        raise ConfigError(f"{text!r} is not a duration", hint="Write durations like 90s, 15m or 2h.")
+        raise ConfigError(f"{text!r} is not a duration", hint=LONG_HINT)
     return float(match[1]) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2] or "s"]
 
 

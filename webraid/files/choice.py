@@ -38,6 +38,11 @@ class Choice:
         """Whether there is any pattern."""
         return bool(self._include or self._exclude)
 
+    @property
+    def narrow(self) -> bool:
+        """Whether only what is included is wanted."""
+        return not self._top.included
+
     def __call__(self, path: bytes, is_dir: bool) -> bool:
         """Whether this path is restored.  A folder that is not may hold things that are."""
         return not self or self._standing(path, is_dir).wanted

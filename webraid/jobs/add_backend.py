@@ -19,6 +19,7 @@ from webraid.jobs.connection import Connection, make_disk, seal_connection
 from webraid.jobs.context import Context
 from webraid.jobs.fill import ask, fill, listing
 from webraid.jobs.login import Reached, explained
+from webraid.jobs.nested import refuse_nested
 from webraid.jobs.pages import load_index
 from webraid.jobs.status import margin
 from webraid.jobs.vault import Pending, vault_of
@@ -77,6 +78,8 @@ def add_backend(
     ctx.open_table()
     ctx.require_right(SWEEP)
     info = _same(ctx, name, reached.identity)
+    if info is None:
+        refuse_nested(ctx, reached)
     if ctx.table.state.joined():
         ctx.table.require_quorum()
     connection = Connection(

@@ -11,6 +11,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from webraid.array.moves import leaving
 from webraid.array.tolerance import pack_tolerance
 from webraid.backend.conformance import Result, Subject, run_checks
 from webraid.backend.conformance.subject import scratch_prefix
@@ -24,7 +25,7 @@ from webraid.jobs.pages import load_index
 from webraid.jobs.reading import with_good_homes
 from webraid.jobs.vault import lazily, vault_of
 from webraid.model import PackKind
-from webraid.table.fold import DiskInfo
+from webraid.table.fold import SWEEP, DiskInfo
 from webraid.table.quorum import majority
 from webraid.table.records import AddDisk, RemoveDisk
 
@@ -38,7 +39,9 @@ def find_disk(ctx: Context, name: str) -> DiskInfo:
         if info.name == name:
             return info
     known = ", ".join(sorted(info.name for info in ctx.table.state.members())) or "none"
-    raise NotInTable(f"there is no disk called {name!r}; the pool has: {known}")
+    raise NotInTable(
+        f"there is no disk called {name!r}; the pool has: {known}", hint="'webraid backend ls' shows the disks."
+    )
 
 
 def connection_of(ctx: Context, info: DiskInfo) -> Connection:
@@ -105,19 +108,18 @@ def measure_disk(ctx: Context, name: str) -> Speed:
 def remove_disk(ctx: Context, name: str, *, force: bool = False, lost: bool = False) -> int:
     """Take a disk out of the pool; nothing on it is deleted.  Returns what the pool survives without it.
 
-    ``lost``: it is gone for good (the user's word), so it is not waited for.  ``force``: even if data becomes
-    unreadable.  Raises NotInTable, QuorumLost, RedundancyError.
+    Refused while stored data need the disk to survive what they survive now.  ``lost``: it is gone for good (the user's
+    word), so it is not waited for, and only refused if data becomes unreadable.  ``force``: never refused.  Raises
+    NotInTable, RightMissing, QuorumLost, RedundancyError.
     """
     with locked(ctx.settings.places):
         ctx.open_table()
         info = find_disk(ctx, name)
+        ctx.require_right(SWEEP)
         load_index(ctx)
+        if not force:
+            _refuse_needed(ctx, info, lost=lost)
         rest = {disk: domain for disk, domain in ctx.domains().items() if disk != info.id}
-        if _margin(ctx, rest) < 0 and not force:
-            raise RedundancyError(
-                f"without disk {name} some data could no longer be read",
-                hint="Add another disk and run 'webraid repair' first; --force removes it all the same.",
-            )
         if lost:
             require_others(ctx, info)
         elif info.joined:
@@ -125,6 +127,36 @@ def remove_disk(ctx: Context, name: str, *, force: bool = False, lost: bool = Fa
         take_out(ctx, info)
         answering = {disk: domain for disk, domain in rest.items() if disk in ctx.table.usable()}
         return _margin(ctx, answering)
+
+
+def _refuse_needed(ctx: Context, info: DiskInfo, *, lost: bool) -> None:
+    """Raises RedundancyError when stripes would survive less without the disk, and less than they promise; when it is
+    ``lost`` only those count that could not be read any more.  What was moved off it already needs it no more."""
+    bad, domains = ctx.index.bad(), ctx.domains()
+    before, after, count = len(domains), len(domains), 0
+    for pack in ctx.index.packs(PackKind.DATA):
+        good = with_good_homes(ctx, pack, bad)
+        others = [home for home in good.homes if home.disk != info.id]
+        doubled = len({home.disk for home in others}) < len(others)
+        if len(others) == len(good.homes) or not (doubled or leaving(good, info.id)):
+            continue
+        now, then = pack_tolerance(good, domains), pack_tolerance(good, domains, others)
+        if then < min(now, 0 if lost else pack.geometry.m):
+            count, before, after = count + 1, min(before, now), min(after, then)
+    if not count:
+        return
+    if after < 0:
+        raise RedundancyError(
+            f"without disk {info.name} some data could no longer be read",
+            hint="Add another disk and run 'webraid repair' first; --force removes it all the same.",
+        )
+    stripes = f"{count} {'stripe' if count == 1 else 'stripes'}"
+    fewer = f"{stripes} would survive the loss of {after} more, and of {before} with it"
+    raise RedundancyError(
+        f"disk {info.name} is needed: without it {fewer}",
+        hint=f"'webraid replace {info.name} NEW' or 'webraid drain {info.name} --remove' moves what it has first.  "
+        f"If it is gone, 'webraid rebuild {info.name}' makes it again.  --force takes it out all the same.",
+    )
 
 
 def take_out(ctx: Context, info: DiskInfo) -> None:

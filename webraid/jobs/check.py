@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from webraid.array.tolerance import pack_tolerance
-from webraid.errors import BackendError, NotEnoughShards, WebRAIDError
+from webraid.errors import BackendError, ConfigError, NotEnoughShards, WebRAIDError
 from webraid.jobs.context import Context
 from webraid.jobs.events import Notice, Progress, Started
 from webraid.jobs.findings import DiskCheck, Expected, Findings, expected_shards
@@ -38,8 +38,11 @@ class CheckResult(Findings):
 
 
 def parse_sample(text: str) -> float:
-    """'2%' or '0.02' -> 0.02."""
-    value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    """'2%' or '0.02' -> 0.02.  Raises ConfigError."""
+    try:
+        value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise ConfigError(f"[check] sample: {text!r} is not a share", hint="Write 2% or 0.02.") from None
     return min(1.0, max(0.0, value))
 
 

@@ -68,6 +68,8 @@ def drain(
     """
     with working(ctx, SWEEP) as work:
         info = find_disk(ctx, name)
+        if deadline_ms and deadline_ms <= ctx.env.now() * 1000:
+            raise ConfigError("the deadline is over already", hint="Give a day that is still to come, or 'none'.")
         if not info.joined:
             raise ConfigError(f"disk {name} has not joined yet", hint=f"'webraid backend rm {name}' takes it out.")
         deadline = info.deadline_ms if deadline_ms is None else deadline_ms

@@ -24,7 +24,7 @@ from webraid.jobs.events import FileRestored, FileTrouble, Notice, Progress, Sta
 from webraid.jobs.init import host
 from webraid.jobs.ours import Ours
 from webraid.jobs.readback import read_back, same_content
-from webraid.jobs.snapshots import EVERY, Selection, Which, below, open_for_reading, select
+from webraid.jobs.snapshots import EVERY, Selection, Which, below, entries, open_for_reading, select
 
 SO_OFTEN = 0.1  # seconds between progress events
 KEPT_OURS = "what the pool itself has there (its config, keys, state, disks) was left as it is"
@@ -104,11 +104,11 @@ def get(
     open_for_reading(ctx)
     selection = select(ctx, snapshot, which)
     found = _destinations(ctx, selection, paths, target, options)
+    _refuse_nothing(ctx, selection, paths, found, options.choice)
     shown = ", ".join(dict.fromkeys(str(item.target / item.put.decode("utf-8", "surrogateescape")) for item in found))
     result = GetResult(selection.shot.name, shown, dry_run=options.dry_run)
-    matched = [_Get(ctx, selection, item, options, result).run() for item in found]
-    if not any(matched) and (paths or selection.sub):
-        raise NotInTable(f"nothing in snapshot {selection.shot.name} matches")
+    for item in found:
+        _Get(ctx, selection, item, options, result).run()
     result.bad_shards = len(ctx.findings)
     ctx.note_findings()
     if options.delete and result.unreadable and not options.dry_run:
@@ -139,6 +139,35 @@ def _destinations(
     if options.delete:
         _refuse_delete(ctx, selection, found)
     return found
+
+
+def _refuse_nothing(
+    ctx: Context, selection: Selection, paths: Sequence[bytes], found: Sequence[Destination], choice: Choice
+) -> None:
+    """Raises NotInTable before any folder is made where there is nothing to bring back, ConfigError where a file
+    stands in its way."""
+    name = selection.shot.name
+    for item in found:
+        if item.target.exists() and not item.target.is_dir():
+            raise ConfigError(f"{item.target} is not a folder", hint="Name a folder with -t: files are put into it.")
+    whole = Selection(selection.shot)
+    wanted = {b"/".join(part for part in (selection.sub, path.strip(b"/")) if part) for path in paths or [b""]}
+    gone = sorted(path for path in wanted if path and next(iter(entries(ctx, whole, (path,))), None) is None)
+    if gone and len(gone) == len(wanted):
+        shown = ", ".join(display(path) for path in gone)
+        raise NotInTable(f"nothing in snapshot {name} matches {shown}", hint=f"See what it holds: webraid ls {name}")
+    for path in gone:
+        ctx.event(Notice(f"{display(path)} is not in snapshot {name}", warning=True))
+    if not choice.narrow:
+        return
+    there = (
+        choice(item.asked(entry.path), entry.type is EntryType.DIR)
+        for item in found
+        for _, entry in item.entries(ctx, selection)
+        if entry is not None
+    )
+    if not any(there):
+        raise NotInTable(f"nothing in snapshot {name} matches --include", hint=f"See what it holds: webraid ls {name}")
 
 
 def _refuse_delete(ctx: Context, selection: Selection, found: Sequence[Destination]) -> None:
@@ -178,11 +207,14 @@ class _Get:
         self.last_event = 0.0
         self.done = 0
 
-    def run(self) -> bool:
-        """Whether there was anything of that name."""
-        return self._rehearse() if self.options.dry_run else self._restore()
+    def run(self) -> None:
+        """All of it, or how it would be."""
+        if self.options.dry_run:
+            self._rehearse()
+        else:
+            self._restore()
 
-    def _restore(self) -> bool:
+    def _restore(self) -> None:
         options = self.options
         with Restorer(
             self.destination.target, on_problem=self._problem, overwrite=options.overwrite, same_content=self._same,
@@ -191,7 +223,7 @@ class _Get:
             self.replaced = restorer.replaces
             contents = Contents(self.ctx, Told(self._filled, self._lost, self._wrote))
             surplus = Surplus(restorer.folders, self._may_go, self._trouble) if options.delete else None
-            found = self._walk(surplus, lambda entry: self._prepare(entry, restorer, contents))
+            self._walk(surplus, lambda entry: self._prepare(entry, restorer, contents))
             contents.look_up()
             self.ctx.event(Started("get", contents.files, contents.size))
             contents.fetch(restorer)
@@ -201,27 +233,24 @@ class _Get:
             self._note(restorer.notes)
             if options.verify:
                 self._verify(restorer.folders)
-        return found
 
-    def _rehearse(self) -> bool:
+    def _rehearse(self) -> None:
         with Rehearsal(
             self.destination.target, on_problem=self._problem, overwrite=self.options.overwrite, same_content=self._same
         ) as rehearsal:
             surplus = None
             if self.options.delete and rehearsal.folders is not None:
                 surplus = Surplus(rehearsal.folders, self._may_go, self._trouble)
-            found = self._walk(surplus, lambda entry: self._would(entry, rehearsal))
+            self._walk(surplus, lambda entry: self._would(entry, rehearsal))
             if surplus is not None:
                 surplus.finish(self._gone, remove=False)
             self._note(rehearsal.notes)
-        return found
 
     # -- what is wanted ----------------------------------------------------------------------------------------------
-    def _walk(self, surplus: Surplus | None, prepare: Callable[[Entry], Action]) -> bool:
+    def _walk(self, surplus: Surplus | None, prepare: Callable[[Entry], Action]) -> None:
         """Every entry in order; a folder that is not chosen is made when something in it is."""
-        found, waiting = False, list[Entry]()
+        waiting = list[Entry]()
         for _, entry in self.destination.entries(self.ctx, self.selection):
-            found = True
             if entry is None:
                 if surplus is not None:
                     surplus.enter(b"")
@@ -244,7 +273,6 @@ class _Get:
                 waiting.append(entry)
             if surplus is not None and entry.type is EntryType.DIR and action is not Action.REFUSED:
                 surplus.enter(entry.path)
-        return found
 
     def _chosen(self, path: bytes, is_dir: bool) -> bool:
         return self.options.choice(self.destination.asked(path), is_dir)

@@ -88,7 +88,7 @@ def init(
         raise ConfigError(
             f"{places.state} belongs to a pool already", hint="Set WEBRAID_STATE_DIR to make another pool beside it."
         )
-    config.valid_name(name)
+    config.valid_name(name, "a pool")
     spec = parse_level(level)
     check_passphrase(passphrase, weak)
     if kit is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -131,9 +131,12 @@ class Intake:
         if entry.hardlink in self._linked:  # each link names the content, so that any of them can be restored alone
             first = self._linked[entry.hardlink]
             self._tally(entry, same=same, before=seen is not None)
-            return msgspec.structs.replace(
+            entry = msgspec.structs.replace(
                 entry, hardlink=first.path, chunks=first.chunks, sparse=first.sparse, size=first.size
             )
+            if not (same and noted):
+                self._note(scanned.source, entry)
+            return entry
         if entry.hardlink and entry.type is EntryType.FILE and entry.size:
             return self._stand_in(scanned)
         if entry.type is not EntryType.FILE or not entry.size:
@@ -155,15 +158,16 @@ class Intake:
         read = self._read(Scanned(entry, scanned.source))
         as_seen = seen is not None and (same or (seen.mtime_ns == UNSURE and seen.sparse == holes(entry)))
         unchanged = as_seen and seen is not None and read is not None and read.chunks == seen.chunks
-        self._tally(entry, same=unchanged, before=seen is not None)
+        if read is not None:
+            self._tally(entry, same=unchanged, before=seen is not None)
         return read
 
     def _stand_in(self, scanned: Scanned) -> Entry | None:
         """A hard link whose first could not be read: it carries the content for the others of its group."""
         alone = msgspec.structs.replace(scanned.entry, hardlink=b"")
-        self._tally(alone, same=False, before=False)
         entry = self._read(Scanned(alone, scanned.source))
         if entry is not None:
+            self._tally(alone, same=False, before=False)
             self._linked[scanned.entry.hardlink] = entry
         return entry
 
@@ -232,6 +236,15 @@ class Intake:
         if self._seen:
             self._ctx.local.set_seen(self._seen)
             self._seen.clear()
+
+
+def forget_unstored(ctx: Context, chunks: Collection[bytes]) -> None:
+    """After a put that had no room: files of which some of ``chunks`` lie nowhere are as if never seen."""
+    ids = list(chunks)
+    lacking = set(ids) - ctx.index.find(ids).keys()
+    if lacking:
+        gone = [seen.path for seen in ctx.local.every_seen() if not lacking.isdisjoint(_ids(seen.chunks))]
+        ctx.local.forget_seen(gone)
 
 
 def _ids(chunks: bytes) -> list[bytes]:

@@ -146,7 +146,10 @@ _WARNING = (
     "can, you included."
 )
 _STEPS = (
-    "Install webraid:\n`pip install 'webraid[all]'`",
+    (
+        "Install WebRAID from its own source code, in a checkout of it:\n`pipx install '.[all]'`\n"
+        "(never by name from a package index: WebRAID is on none)"
+    ),
     (
         "Log in to any one of the disks:\n`webraid recover KIND --option ...`\n"
         "(for a folder: `webraid recover local --path FOLDER`)\nand give the passphrase, or this recovery code."
@@ -155,7 +158,9 @@ _STEPS = (
 )
 _WITHOUT = (
     f"Without webraid: copy enough disks' folders to one machine and run\n`{TOOL} FOLDER... --to TARGET`\n"
-    "That is one small program, written from the published format alone. Keep a\ncopy of it with this page."
+    "That is tools/webraid_recover.py of the same source: one small program,\nwritten from the published format alone. "
+    "It needs only Python and four libraries:\nblake3, cryptography, msgspec, zstandard. "
+    "Keep a copy of it with this page."
 )
 
 

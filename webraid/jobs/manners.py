@@ -48,20 +48,22 @@ def patient(config: Config) -> Config:
     ours is not to be taken for one that hangs."""
     count = max(1, len(config.disks))
     shared = [parse_timetable(text).slowest for text in (config.limits.upload, config.limits.download)]
-    own = [_table(disk, key).slowest for disk in config.disks for key in ("upload", "download")]
+    own = [table_of(disk, key).slowest for disk in config.disks for key in ("upload", "download")]
     ahead = parse_size(config.limits.memory) / 3
     waits = [(ahead + count * LARGEST) / rate for rate in shared if rate]
     waits += [(ahead / count + LARGEST) / rate for rate in own if rate]
-    waits += [AT_ONCE / count / tps for tps in map(_tps, config.disks) if tps]  # records of the log
+    waits += [AT_ONCE / count / tps for tps in map(tps_of, config.disks) if tps]  # records of the log
     patience = config.limits.patience + max(waits, default=0.0)
     return dataclasses.replace(config, limits=msgspec.structs.replace(config.limits, patience=patience))
 
 
-def _table(section: DiskSection, key: str) -> Timetable:
+def table_of(section: DiskSection, key: str) -> Timetable:
+    """The disk's own rates, by the ``key``: upload or download.  Raises ConfigError."""
     return _parsed(section.name, key, lambda: parse_timetable(str(section.manners.get(key, "0"))))
 
 
-def _tps(section: DiskSection) -> float | None:
+def tps_of(section: DiskSection) -> float | None:
+    """Requests a second; None: as many as the provider takes.  Raises ConfigError."""
     value = section.manners.get("tps")
     if value is None:
         return None
@@ -97,7 +99,9 @@ class Manners:
             Line(rate_of(up, env), env) if up.slowest else None, Line(rate_of(down, env), env) if down.slowest else None
         )
         self._limits = {
-            disk.name: Limits(rate_of(_table(disk, "upload"), env), rate_of(_table(disk, "download"), env), _tps(disk))
+            disk.name: Limits(
+                rate_of(table_of(disk, "upload"), env), rate_of(table_of(disk, "download"), env), tps_of(disk)
+            )
             for disk in config.disks
         }
         self._budgets = {disk.name: budget for disk in config.disks if (budget := self._budget(disk))}

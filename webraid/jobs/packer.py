@@ -2,22 +2,26 @@
 
 The caller's thread fills packs; one worker seals, codes and hands shards to the array's writer; disks have threads of
 their own.  Every pack is noted in the local index before its first shard leaves, every home when it is verified, so an
-interrupted run sends nothing twice.
+interrupted run sends nothing twice.  A pack of which fewer than k shards found a home is forgotten there at once, and
+ends the run: nothing may name it.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
 from webraid.array.placement import Placement, Seat, place, stand_in
 from webraid.array.stripes import Stripe, StripeResult
+from webraid.array.writer import Writer
 from webraid.codec.pack import AUTO, Chunk, ChunkKind, seal_pack
 from webraid.codec.shard import Shard, make_shards
+from webraid.errors import BackendError
 from webraid.jobs.context import Context
+from webraid.jobs.no_room import is_short, no_room, planned
 from webraid.jobs.seats import object_sizes
 from webraid.model import Code, Geometry, Pack, PackKind
 from webraid.table.index import Index
@@ -56,9 +60,11 @@ class Packer:
         self._size = 0
         self._stripes = 0
         self._results: list[StripeResult] = []
+        self._short: BackendError | None = None
         self._gone = threading.Event()
         self._queue: queue.Queue[tuple[bytes, list[Chunk]] | None] = queue.Queue(maxsize=1)
         self._error: BaseException | None = None
+        self._writer: Writer
         self._worker = threading.Thread(target=self._work, name="packer", daemon=True)
         self._worker.start()
 
@@ -88,11 +94,17 @@ class Packer:
             self._hand_over((self._new_pack_id(), chunks))
 
     def finish(self) -> list[StripeResult]:
-        """Everything is on its disks, or known to be missing.  Raises what went wrong in the background."""
+        """Everything is on its disks, or known to be missing.  Raises what went wrong in the background: QuotaExceeded,
+        AuthExpired or Unavailable where a pack had room for fewer than k shards (as ``add`` may, too)."""
         self.flush()
         self._hand_over(None)
         self._worker.join()
         self._raise()
+        return self._results
+
+    @property
+    def stored(self) -> list[StripeResult]:
+        """The packs that can be read, so far; all of them once ``finish`` has returned, or it or ``add`` has raised."""
         return self._results
 
     def _hand_over(self, item: tuple[bytes, list[Chunk]] | None) -> None:
@@ -115,9 +127,14 @@ class Packer:
                 patience=ctx.config.limits.patience, window=self._memory // 3, alternate=self._alternate,
                 on_stripe=self._settled,
             ) as writer:  # fmt: skip
-                while (item := self._next()) is not None:
-                    writer.submit(self._stripe(*item))
+                self._writer = writer
+                while self._short is None and (item := self._next()) is not None:
+                    stripe = self._stripe(*item)
+                    if stripe is not None:
+                        writer.submit(stripe)
                 writer.finish()
+            if self._short is not None:
+                raise self._short
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, whatever it is
             self._error = error
 
@@ -131,14 +148,24 @@ class Packer:
                 continue
 
     def _settled(self, result: StripeResult) -> None:
+        if is_short(result.pack, self._seats):
+            self._ctx.index.drop(result.pack.id)
+            self._is_short(result.pack, [home.disk for home in result.pack.homes], self._writer.refusals)
+            return
         self._ctx.index.add_homes(result.pack, fresh=True)
         self._results.append(result)
+
+    def _is_short(self, pack: Pack, holders: Collection[bytes], refusals: Mapping[bytes, BackendError]) -> None:
+        """No more packs are begun; those under way may still find their homes."""
+        if self._short is None:
+            self._short = no_room(self._ctx, self._seats, max(object_sizes(pack)), holders, refusals)
 
     def _alternate(self, pack: Pack, index: int, homes: Mapping[int, bytes], tried: frozenset[bytes]) -> bytes | None:
         """Another legal disk for a shard whose own one refuses."""
         return stand_in(pack.geometry, self._seats, list(homes.values()), object_sizes(pack)[index], tried=tried)
 
-    def _stripe(self, pack_id: bytes, chunks: list[Chunk]) -> Stripe:
+    def _stripe(self, pack_id: bytes, chunks: list[Chunk]) -> Stripe | None:
+        """None where the disks are known to have no room for k shards: then none is sent."""
         ctx, geometry = self._ctx, self._geometry
         sealed = seal_pack(
             ctx.identity.root.data, ctx.pool, pack_id, chunks, shuffle=ctx.env.rng, compression=self._compression
@@ -147,12 +174,17 @@ class Packer:
         wants_md5 = any("md5" in disk.caps.hashes for disk in ctx.disks.values())
         shards = make_shards(ctx.pool, pack_id, PackKind.DATA, geometry, sealed.data, md5=wants_md5)
         pack = Pack(pack_id, PackKind.DATA, geometry, len(sealed.data), shard_hashes(geometry, shards))
+        placement = self._place(pack)
+        homes = planned(pack, placement)
+        if is_short(pack, self._seats, homes):
+            self._is_short(pack, [home.disk for home in homes], self._writer.refusals)
+            return None
         self.stats.packed += pack.length
         index = Index()
         index.add(pack, sealed.places)
         del sealed  # the pack's own buffer is not needed while its shards wait for their disks
         ctx.index.add(index, run=self._run)
-        return Stripe(pack, shards, self._place(pack))
+        return Stripe(pack, shards, placement)
 
     def _place(self, pack: Pack) -> Placement:
         sizes = object_sizes(pack)

@@ -16,6 +16,7 @@ from webraid.jobs.seats import object_sizes
 from webraid.jobs.sweep import Listing, shard_of
 from webraid.model import Home, Pack, PackKind, shard_name
 from webraid.table import garbage
+from webraid.table.fold import Shot
 from webraid.table.garbage import Half, PackFacts
 
 TINY_DATA, TINY_TABLE = 1 << 20, 128 << 10  # bytes of a pack below which it is tiny
@@ -71,6 +72,8 @@ def make_plan(ctx: Context, live: Liveness, listing: Listing | None, terms: Term
     plan.orphans = garbage.orphans(state, found, set(live.marks.packs()))
     plan.sizes = {**{pack: fact.stored for pack, fact in facts.items()}, **{p: found[p] for p in plan.orphans}}
     plan.stored = sum(plan.sizes.values())
+    if listing is not None:  # what is told to lie, or to go, is what was seen there
+        plan.sizes = {pack: found[pack] for pack in plan.sizes}
     every, pins = facts.keys() | plan.orphans, state.pins()
     plan.garbage = garbage.may_condemn(every, used=plan.used, pinned=pins, condemned=state.condemned)
     for pack in garbage.may_sweep(state.condemned, used=plan.used, pinned=pins, swept=state.swept):
@@ -174,14 +177,43 @@ def halves(ctx: Context, plan: Plan) -> list[Half]:
 
 
 def surges(ctx: Context, live: Liveness) -> list[str]:
-    """What looks as if somebody had encrypted or wiped a source, in words."""
+    """What looks as if somebody had encrypted or wiped a source: the last such change of each, in words."""
     found = []
-    for one, other in garbage.successions(ctx.table.state, int(ctx.env.now() * 1000)):
+    for pairs in garbage.histories(ctx.table.state, int(ctx.env.now() * 1000)):
+        fresh = _weighed(live, [pair for pair in pairs if pair[2] < garbage.WEEK_MS])
+        wild = [one for one in fresh if one.surge]
+        if not wild:
+            continue
+        older = _weighed(live, [pair for pair in pairs if pair[2] >= garbage.WEEK_MS])
+        if garbage.habitual([(one.age, one.surge) for one in (*older, *fresh)]):
+            continue
+        last = wild[-1]
+        more = f", and {len(wild) - 1} more such this week" if len(wild) > 1 else ""
+        found.append(f"{last.changed} of {last.files} files are changed or gone in snapshot {last.what}{more}")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a snapshot changed in the one before it.  ``age``: ms; ``what``: the later one, in words."""
+
+    what: str
+    files: int
+    changed: int
+    age: int
+
+    @property
+    def surge(self) -> bool:
+        return garbage.surges(self.files, self.changed)
+
+
+def _weighed(live: Liveness, pairs: Iterable[tuple[Shot, Shot, int]]) -> list[_Change]:
+    result = []
+    for one, other, age in pairs:
         try:
             changed = live.changed(one, other)
         except NotInTable:  # the earlier one is deleted already
             continue
-        if garbage.surges(one.info.files, changed):
-            what = f"{changed} of {one.info.files} files of snapshot {one.name}"
-            found.append(f"{what} are changed or gone in {other.name}: is that your doing?")
-    return found
+        what = f"{other.name} of source {other.info.source}" if other.info.source else other.name
+        result.append(_Change(what, one.info.files, changed, age))
+    return result

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 
 from webraid.config import parse_duration
@@ -35,7 +35,6 @@ from webraid.table.table import View
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
 IN_RECORD = 10_000  # packs that one record names
-OWNER = "Confirm it with the passphrase: webraid prune --owner"
 
 
 Confirm = Callable[[Pruned], bool]
@@ -126,6 +125,8 @@ class _Prune:
                 self._free_dropped()
             else:
                 self.result.declined = True
+                self.result.condemned = self.result.repacked = 0, 0
+                self._swept(0, 0)
             keep_alive(ctx)
             ctx.table.flush(ctx.config.limits.patience)
         else:
@@ -142,7 +143,7 @@ class _Prune:
         if not self.owner and not self.ctx.table.state.drilled:
             raise RightMissing(
                 "deleting is switched off until a restore was tried: no drill has brought files back yet",
-                hint=f"Run 'webraid check --drill 5'. {OWNER}",
+                hint="Either try one: webraid check --drill 5; or confirm with the passphrase: webraid prune --owner",
             )
 
     # -- looking -----------------------------------------------------------------------------------------------------
@@ -193,7 +194,8 @@ class _Prune:
         result.waiting = len(plan.waiting), plan.size(plan.waiting)
         result.until_ms = max(plan.waiting.values(), default=0)
         going = plan.due | (plan.garbage if not self.terms.trash_ms else set())
-        result.swept = len(going), plan.size(going)
+        left = self._there(self._targets(state.swept))  # of packs whose deleting was interrupted, or refused
+        result.swept = len(going | left.keys()), plan.size(going) + sum(left.values())
         result.pinned = len(plan.pinned), plan.size(plan.pinned)
         result.unfinished = self._unfinished(plan.pinned)
         result.locked = len(plan.locked), plan.size(plan.locked)
@@ -237,12 +239,14 @@ class _Prune:
     def _work(self, plan: Plan, surge: bool, left: Leftovers) -> None:
         if surge:
             self.result.condemned = 0, 0
+            self._later(plan.waiting)
             self._swept(0, 0)
             return
         if self._repack(plan) | self._settle_rest(left):
             plan = self._plan()
         fresh = set() if self.result.held else plan.garbage
         self.result.condemned = len(fresh), plan.size(fresh)
+        self._later(plan.waiting)
         renewed = self._to_renew(plan)
         leftovers = self._targets(self.ctx.table.state.swept)
         if not (fresh or renewed or plan.due or any(leftovers.values())):
@@ -299,6 +303,7 @@ class _Prune:
         plan = self._plan()
         self.result.waiting = len(plan.waiting), plan.size(plan.waiting)
         self.result.until_ms = max(plan.waiting.values(), default=0)
+        self._later(plan.waiting)
         ready = garbage.may_sweep(
             condemned & plan.due, used=plan.used, pinned=ctx.table.state.pins(), swept=ctx.table.state.swept
         )
@@ -313,13 +318,14 @@ class _Prune:
         targets = self._targets(swept | ready)
         readable = sorted(pack for pack in plan.used if plan.facts[pack].margin >= 0)
         done = sweep(ctx, targets, self.listing, readable)
-        self._swept(len(ready), plan.size(ready))
+        self._swept(len(ready | self._there(targets).keys()), sum(done.freed.values()))
         self.result.objects = done.objects
         disks = {ctx.disk_name(disk): disk for disk in ctx.domains()}
         for space in self.result.disks:
             disk = disks.get(space.name, b"")  # none: it was removed meanwhile
             space.freed = done.freed.get(disk, 0)
             space.problem = space.problem or done.failed.get(disk, "")
+            space.refused = disk in done.failed
 
     def _swept(self, packs: int, size: int) -> None:
         self.result.swept = packs, size
@@ -330,6 +336,7 @@ class _Prune:
         """Shards that moved to other disks: their old objects go as well."""
         freed = free_dropped(self.ctx, now=self.now, dry_run=self.dry_run)
         self.result.objects += 0 if self.dry_run else freed.shards
+        self.result.moved = freed.shards, freed.size
         for space in self.result.disks:
             space.freed += freed.per_disk.get(space.name, 0)
 
@@ -338,6 +345,22 @@ class _Prune:
             disk: {name: stored for name, stored in names.items() if (shard_of(name) or (b"",))[0] in packs}
             for disk, names in self.listing.items()
         }
+
+    def _later(self, packs: Collection[bytes]) -> None:
+        """What goes when its time in the trash is over."""
+        sizes = {self.ctx.disk_name(d): sum(s.size for s in o.values()) for d, o in self._targets(packs).items()}
+        for space in self.result.disks:
+            space.later = sizes.get(space.name, 0)
+
+    @staticmethod
+    def _there(targets: Mapping[bytes, Mapping[str, Stored]]) -> dict[bytes, int]:
+        """Pack -> bytes of it on all disks."""
+        found: dict[bytes, int] = {}
+        for objects in targets.values():
+            for name, stored in objects.items():
+                pack = (shard_of(name) or (b"",))[0]
+                found[pack] = found.get(pack, 0) + stored.size
+        return found
 
     def _settle_rest(self, left: Leftovers) -> bool:
         """Own interrupted runs that left nothing but what is in use by now.  What an interrupted put has stored waits

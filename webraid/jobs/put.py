@@ -12,7 +12,7 @@ from webraid.array.tolerance import pack_tolerance
 from webraid.codec.levels import LevelSpec, parse_level
 from webraid.codec.pack import Place
 from webraid.entry import Entry
-from webraid.errors import ConfigError, SourcesUnreadable
+from webraid.errors import BackendError, ConfigError, SourcesUnreadable
 from webraid.files.listed import ListKind, read_list, roots_of
 from webraid.files.roots import Root, check_roots, roots_for
 from webraid.files.stdin import Stream
@@ -20,7 +20,7 @@ from webraid.jobs.before import Before, earlier
 from webraid.jobs.context import Context
 from webraid.jobs.events import Notice, Started
 from webraid.jobs.init import host
-from webraid.jobs.intake import Intake
+from webraid.jobs.intake import Intake, forget_unstored
 from webraid.jobs.known import Known
 from webraid.jobs.packer import Packer
 from webraid.jobs.put_result import Compression, Pace, PutOptions, PutResult, together
@@ -47,7 +47,8 @@ Lists = Sequence[tuple[str, ListKind]]
 def put(ctx: Context, paths: Sequence[str], options: PutOptions = DEFAULT, *, lists: Lists = ()) -> PutResult:
     """Store ``paths``, and what ``lists`` (files, how they are written) name, as one snapshot.
 
-    Raises PoolBusy, QuorumLost, NotEnoughDisks, SourcesUnreadable, ConfigError.
+    Raises PoolBusy, QuorumLost, NotEnoughDisks, SourcesUnreadable, ConfigError; QuotaExceeded, AuthExpired, Unavailable
+    where too few disks took the new data (what was stored whole is used by the next put).
     """
     options.rules.check()
     roots = roots_from(paths, lists)
@@ -98,7 +99,7 @@ class Put:
         self.packed_before = 0
 
     def run(self, stream: Stream | None = None) -> PutResult:
-        """Raises SourcesUnreadable, NotEnoughDisks, QuorumLost."""
+        """Raises SourcesUnreadable, NotEnoughDisks, QuorumLost, and what Packer.finish raises."""
         ctx, result = self.ctx, self.result
         spec = level_of(ctx, self.options.level)
         self.geometry = spec.geometry(ctx.span(spec))
@@ -116,6 +117,9 @@ class Put:
         try:
             root = self._take_in(intake, stream)
             self._finish_packer()
+        except BackendError:
+            forget_unstored(ctx, self.packer.fresh)
+            raise
         finally:
             self.packer.__exit__(None, None, None)
         if guarded and stream is None:

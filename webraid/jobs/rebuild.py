@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webraid.errors import NotInTable, QuorumLost
+from webraid.errors import ConfigError, NotInTable, QuorumLost
 from webraid.jobs.backends import find_disk, require_others, take_out
 from webraid.jobs.context import Context
 from webraid.jobs.evacuate import Evacuated, Evacuation
@@ -15,12 +15,13 @@ from webraid.table.records import ACTIVE, SPARE
 
 
 def rebuild(
-    ctx: Context, name: str, *, onto: str = "", limit: int | None = None, dry_run: bool = False
+    ctx: Context, name: str, *, onto: str = "", limit: int | None = None, force: bool = False, dry_run: bool = False
 ) -> Evacuated:  # fmt: skip
     """Make again what only the lost disk ``name`` had: on disk ``onto``, on hot spares, or spread over all others.
 
     Least margin first, ``limit`` bytes at most.  Run again it goes on.  When nothing needs the disk any more it is
-    taken out of the pool.  Raises NotInTable, ConfigError, QuorumLost, RightMissing, PoolBusy.
+    taken out of the pool.  A disk that answers is refused unless ``force`` says that it cannot be trusted, and it is
+    not read then.  Raises NotInTable, ConfigError, QuorumLost, RightMissing, PoolBusy.
     """
 
     def ready(ctx: Context) -> None:
@@ -35,7 +36,8 @@ def rebuild(
             result = evacuation.tell(evacuation.plan()[0])
             result.dry_run = True
             return result
-        _warn_if_it_answers(work, info)
+        if not force:
+            _refuse_answering(work, info)
         _enlist(evacuation, onto != "")
         result = evacuation.go("rebuild", limit)
         if not result.left or limit is None:
@@ -68,11 +70,15 @@ def _without(ctx: Context, info: DiskInfo, dry_run: bool) -> None:
             ctx.table.require_quorum()
 
 
-def _warn_if_it_answers(work: Work, info: DiskInfo) -> None:
+def _refuse_answering(work: Work, info: DiskInfo) -> None:
+    """Raises ConfigError for a disk that is there: copying from it is cheaper, and it still counts meanwhile."""
     answer = work.view.verdicts.get(info.id)
     if answer is not None and answer.verdict in (Verdict.EQUAL, Verdict.BEHIND):
-        text = f"disk {info.name} answers: 'webraid replace {info.name} NEW' would copy from it and read less"
-        work.ctx.event(Notice(text, warning=True))
+        raise ConfigError(
+            f"disk {info.name} is not lost: it answers",
+            hint=f"'webraid replace {info.name} NEW' or 'webraid drain {info.name} --remove' copies from it.  "
+            "If it cannot be trusted, --force makes everything again without it.",
+        )
 
 
 def _enlist(evacuation: Evacuation, asked: bool) -> None:

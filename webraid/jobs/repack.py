@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from webraid.array.stripes import StripeResult
 from webraid.codec.pack import ChunkKind
-from webraid.errors import NotEnoughDisks
+from webraid.errors import BackendError, NotEnoughDisks
 from webraid.jobs.context import Context
 from webraid.jobs.events import Notice, Progress
 from webraid.jobs.live import Liveness
@@ -47,14 +47,19 @@ def stale_segments(ctx: Context) -> list[bytes]:
 def repack(ctx: Context, live: Liveness, plan: Plan, chosen: Sequence[bytes]) -> Repacked:
     """Store the used chunks of the packs ``chosen`` anew, and write stale index segments anew; then commit.
 
-    Raises QuorumLost, NotEnoughShards; then what was stored is used by the next run.
+    Where the disks are too full for that, nothing is packed anew: deleting goes on, and makes room.  Raises QuorumLost,
+    NotEnoughShards; then what was stored is used by the next run.
     """
     done, run = Repacked(), new_run(ctx)
     stay = {pack for pack in plan.used if pack not in chosen} - plan.spared
     data = [pack for pack in chosen if plan.facts[pack].kind is PackKind.DATA]
     pending = {pack for pack, _ in ctx.index.pending()}  # of an interrupted run: whole enough, else settle dropped them
-    for geometry, packs in sorted(_by_geometry(ctx, data).items(), key=lambda item: repr(item[0])):
-        _data(ctx, live, run, geometry, {pack: _instead(ctx, plan, pack, stay, pending) for pack in packs}, done)
+    try:
+        for geometry, packs in sorted(_by_geometry(ctx, data).items(), key=lambda item: repr(item[0])):
+            _data(ctx, live, run, geometry, {pack: _instead(ctx, plan, pack, stay, pending) for pack in packs}, done)
+    except BackendError as error:
+        ctx.event(Notice(f"half-dead packs are not packed anew this time: {error}", warning=True))
+        return Repacked()
     run.replaced |= set(stale_segments(ctx))
     for pack in chosen:
         if plan.facts[pack].kind is PackKind.TABLE:

@@ -13,7 +13,7 @@ from itertools import groupby
 from webraid.array.array import Salvage
 from webraid.array.tolerance import pack_tolerance
 from webraid.codec.shard import Shard, rebuild
-from webraid.errors import NotEnoughShards
+from webraid.errors import BackendError, NotEnoughShards
 from webraid.jobs.context import Context, locked
 from webraid.jobs.events import Notice, Progress, Started
 from webraid.jobs.idle import keep_alive
@@ -39,7 +39,8 @@ class Repaired:
     """``shards`` made again, ``waiting`` that have no usable disk just now, ``lost`` packs with too few shards left.
 
     ``bytes`` were stored and ``read`` fetched; ``from_files``: shards made from this machine's files with nothing
-    fetched; ``saved``: chunks of unreadable packs that are stored anew, ``saved_bytes`` long.
+    fetched; ``saved``: chunks of unreadable packs that are stored anew, ``saved_bytes`` long; ``unsaved``: unreadable
+    packs whose content is still here but found no room, ``refused``: why.
     """
 
     shards: int = 0
@@ -51,6 +52,8 @@ class Repaired:
     from_files: int = 0
     saved: int = 0
     saved_bytes: int = 0
+    unsaved: int = 0
+    refused: BackendError | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -125,6 +128,8 @@ class _Repair:
         self._local = LocalSource(ctx)
         self._memory = parse_size(ctx.config.limits.memory)
         self._lost: list[Pack] = []
+        self._made: set[bytes] = set()  # packs whose shards came from local files
+        self._hoped: list[Pack] = []  # of these, the ones that cannot be read before all has arrived
 
     def all(self) -> Repaired:
         """Again while reading finds more that is damaged."""
@@ -155,6 +160,16 @@ class _Repair:
                 self._fetched(item.tag, found)
             self._back.finish()
         self._targets.promote()
+        self._disappointed()
+
+    def _disappointed(self) -> None:
+        """What was to be readable again and is not, as no disk took the shards, goes the way of what is lost."""
+        hoped, self._hoped = self._hoped, []
+        bad, domains = self._ctx.index.bad(), self._ctx.domains()
+        for pack in hoped:
+            now = self._ctx.index.pack(pack.id) or pack
+            if pack_tolerance(with_good_homes(self._ctx, now, bad), domains) < 0:
+                self._lost.append(now)
 
     def _plan(self, pack: Pack, good: Pack) -> Work:
         """Who gets what is missing."""
@@ -189,6 +204,7 @@ class _Repair:
             for work in part:
                 readable = pack_tolerance(work.good, self._ctx.domains()) >= 0
                 if work.wants and self._from_files(work) and (readable or _whole(work)):
+                    self._hoped += [] if readable else [work.pack]
                     continue
                 if not readable:
                     self._lost.append(work.pack)
@@ -202,7 +218,7 @@ class _Repair:
         made = self._local.shards(work.pack, work.numbers, md5=self._md5(work))
         if made is None:
             return False
-        self._done.from_files += len(work.wants)
+        self._made.add(work.pack.id)
         self._send(work, made)
         return True
 
@@ -228,6 +244,7 @@ class _Repair:
         index.mark_good(pack.id, home.index, delivery.disk)
         self._targets.took(delivery.disk)
         done.shards += 1
+        done.from_files += pack.id in self._made
         done.bytes += len(delivery.shard.object)
         self._ctx.event(Progress(done.shards, done.bytes, done.bytes))
 
@@ -258,6 +275,7 @@ class _Repair:
             saved = rescue(self._ctx, self._run, data, self._local)
             self._done.saved, self._done.saved_bytes = saved.chunks, saved.bytes
             self._done.lost = len(lost) - len(data) + saved.lost
+            self._done.unsaved, self._done.refused = saved.unsaved, saved.refused
         self._forgive(bad)
 
     def _forgive(self, bad: Bad) -> None:

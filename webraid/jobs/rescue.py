@@ -10,7 +10,7 @@ from webraid.array.tolerance import pack_tolerance
 from webraid.codec.layout import spans
 from webraid.codec.levels import parse_level
 from webraid.codec.pack import Place
-from webraid.errors import NotEnoughDisks, NotEnoughShards, SealBroken
+from webraid.errors import BackendError, NotEnoughDisks, NotEnoughShards, SealBroken
 from webraid.jobs.context import Context
 from webraid.jobs.local_source import LocalSource
 from webraid.jobs.packer import Packer
@@ -22,11 +22,16 @@ from webraid.model import Geometry, Pack, PackKind, parse_size
 
 @dataclass(slots=True)
 class Rescued:
-    """``chunks`` and ``bytes`` that were stored anew; ``lost``: packs of which something is lost for good."""
+    """``chunks`` and ``bytes`` that were stored anew; ``lost``: packs of which something is lost for good.
+
+    ``unsaved``: other packs whose content is still to be had, but that found no room; ``refused``: why.
+    """
 
     chunks: int = 0
     bytes: int = 0
     lost: int = 0
+    unsaved: int = 0
+    refused: BackendError | None = None
 
 
 def superseded(ctx: Context, pack: Pack, bad: Bad) -> bool:
@@ -56,7 +61,7 @@ def _needed(ctx: Context, pack: Pack, bad: Bad) -> list[Place]:
 def rescue(ctx: Context, run: Run, packs: Sequence[Pack], local: LocalSource) -> Rescued:
     """Store what can still be had of unreadable ``packs`` in new ones, named by ``run``'s commit.  Nothing is removed.
 
-    Raises what a put raises when there is no room.
+    Only what lies on enough disks counts.  Where there is no room the rest waits, see ``Rescued``.
     """
     done = Rescued()
     bad = ctx.index.bad()
@@ -65,14 +70,49 @@ def rescue(ctx: Context, run: Run, packs: Sequence[Pack], local: LocalSource) ->
         if geometry is None:
             done.lost += len(list(group))
             continue
-        memory = parse_size(ctx.config.limits.memory)
-        with Packer(
-            ctx, geometry, seats(ctx), run=run.id, new_pack_id=run.new_pack_id, memory=memory
-        ) as packer:  # fmt: skip
-            for pack in group:
-                _rescue_pack(ctx, pack, bad, local, packer, done)
-            packer.finish()
+        _rescue_group(ctx, run, geometry, list(group), bad, local, done)
     return done
+
+
+def _rescue_group(
+    ctx: Context, run: Run, geometry: Geometry, packs: Sequence[Pack], bad: Bad, local: LocalSource, done: Rescued
+) -> None:
+    """Packs of one shape.  Where the room ends the rest is only looked at."""
+    memory = parse_size(ctx.config.limits.memory)
+    with Packer(ctx, geometry, seats(ctx), run=run.id, new_pack_id=run.new_pack_id, memory=memory) as packer:
+        keep = _Keep(packer)
+        whole = [pack for pack in packs if _rescue_pack(ctx, pack, bad, local, keep)]
+        keep.finish()
+        stored = [place for stripe in packer.stored for place in ctx.index.places(stripe.pack.id)]
+    done.chunks += len(stored)
+    done.bytes += sum(place.plain for place in stored)
+    done.lost += len(packs) - len(whole)
+    if keep.refused is not None:
+        done.refused = keep.refused
+        done.unsaved += sum(not superseded(ctx, pack, bad) for pack in whole)
+
+
+class _Keep:
+    """Stores chunks as long as there is room.  ``refused``: why there is none any more."""
+
+    def __init__(self, packer: Packer) -> None:
+        self.refused: BackendError | None = None
+        self._packer = packer
+
+    def __call__(self, place: Place, plain: bytes) -> None:
+        if self.refused is None:
+            try:
+                self._packer.add(place.id, plain)
+            except BackendError as error:
+                self.refused = error
+
+    def finish(self) -> None:
+        """Wait for everything."""
+        if self.refused is None:
+            try:
+                self._packer.finish()
+            except BackendError as error:
+                self.refused = error
 
 
 def _geometry(ctx: Context, lost: Geometry) -> Geometry | None:
@@ -86,7 +126,8 @@ def _geometry(ctx: Context, lost: Geometry) -> Geometry | None:
         return None
 
 
-def _rescue_pack(ctx: Context, pack: Pack, bad: Bad, local: LocalSource, packer: Packer, done: Rescued) -> None:
+def _rescue_pack(ctx: Context, pack: Pack, bad: Bad, local: LocalSource, keep: _Keep) -> bool:
+    """Whether all of it is to be had."""
     needed = _needed(ctx, pack, bad)
     local.look_for(place.id for place in needed)
     rest: list[Place] = []
@@ -95,17 +136,11 @@ def _rescue_pack(ctx: Context, pack: Pack, bad: Bad, local: LocalSource, packer:
         if plain is None:
             rest.append(place)
         else:
-            _store(packer, place, plain, done)
+            keep(place, plain)
     for place, plain in _left_over(ctx, pack, bad, rest).items():
-        _store(packer, place, plain, done)
+        keep(place, plain)
         rest.remove(place)
-    done.lost += bool(rest)
-
-
-def _store(packer: Packer, place: Place, plain: bytes, done: Rescued) -> None:
-    packer.add(place.id, plain)
-    done.chunks += 1
-    done.bytes += len(plain)
+    return not rest
 
 
 def _left_over(ctx: Context, pack: Pack, bad: Bad, wanted: Iterable[Place]) -> Mapping[Place, bytes]:

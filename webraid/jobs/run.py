@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from webraid.array.tolerance import pack_tolerance
 from webraid.codec import Bytes
 from webraid.codec.chunker import chunk_id
 from webraid.codec.pack import Chunk, ChunkKind, Place, seal_pack
 from webraid.codec.shard import make_shards
-from webraid.errors import NotInTable
+from webraid.errors import NotInTable, Unavailable
 from webraid.jobs.context import Context
 from webraid.jobs.pages import as_pack, load_index, read_pages, table_pack
 from webraid.jobs.reading import with_good_homes
@@ -154,7 +155,7 @@ class Run:
         Not ``close``: the pins stay, for a run that goes on with what this one stored; ``close`` of it ends them.
         """
         self._pin_reused()
-        segments, supersedes = self._segments()
+        segments, supersedes = self._segments(snapshot=snapshot is not None)
         self._close_pack()
         commit = Commit(
             run=self.id, packs=tuple(self._packs), places=tuple(self._places), segments=tuple(segments),
@@ -186,13 +187,18 @@ class Run:
             pack = table_pack(self.ctx, packed.id)
             self._spread(packed.id, self.ctx.array.reconstruct(pack, 0, pool=self.ctx.pool).object)
 
-    def _segments(self) -> tuple[dict[bytes, Index], list[bytes]]:
+    def _segments(self, *, snapshot: bool) -> tuple[dict[bytes, Index], list[bytes]]:
         """New segments by id, and the ids of older ones that they repeat."""
-        index = Index()
+        index, domains = Index(), self.ctx.domains()
+        pending = {pack for pack, _ in self.ctx.index.pending()}
         for pack_id in sorted(self.ctx.index.unrecorded()):
             pack = self.ctx.index.pack(pack_id)
-            if pack is not None and pack.kind is PackKind.DATA:
-                index.add(pack, self.ctx.index.places(pack_id))
+            if pack is None or pack.kind is not PackKind.DATA:
+                continue
+            if pack_id in pending and pack_tolerance(pack, domains) < 0:  # no record names what cannot be read
+                self._refuse_or_drop(pack_id, named=snapshot)
+                continue
+            index.add(pack, self.ctx.index.places(pack_id))
         wanted, swept = dict.fromkeys((*self._mergeable(), *sorted(self.replaced))), self.ctx.table.state.swept
         supersedes = [old for old in wanted if self.ctx.index.has_all_of(old, swept)]
         if supersedes:
@@ -202,6 +208,15 @@ class Run:
         encoded = encode_segments(index)
         segments = {self.store_page(data, ChunkKind.INDEX): decode_segment(data) for data in encoded}
         return segments, [old for old in supersedes if old not in segments]
+
+    def _refuse_or_drop(self, pack_id: bytes, *, named: bool) -> None:
+        """A new pack with fewer than k shards: disks have left the pool since it was stored."""
+        self.ctx.index.drop(pack_id)
+        if named:
+            raise Unavailable(
+                "disks left the pool while this run was writing to them, and took new data along: nothing names it",
+                hint="Run the command again: what is lacking is stored anew.",
+            )
 
     def _mergeable(self) -> list[bytes]:
         live = self.ctx.table.state.segments()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from webraid.config import Source, expand
-from webraid.errors import ConfigError, NotEnoughDisks, SourcesUnreadable
+from webraid.errors import BackendError, ConfigError, NotEnoughDisks, SourcesUnreadable
 from webraid.files.roots import Root, roots_for
 from webraid.files.select import Line, Rules, lines, lines_of
 from webraid.jobs.context import Context
@@ -20,7 +20,8 @@ from webraid.jobs.snapshots import open_for_reading
 from webraid.model import parse_size
 
 Storing = Callable[[Sequence[Root], PutOptions], PutResult]
-OF_ONE_SOURCE = (SourcesUnreadable, ConfigError, NotEnoughDisks)  # the others may do all the same
+# The others may do all the same: a smaller one may still find room, or need none.
+OF_ONE_SOURCE = (SourcesUnreadable, ConfigError, NotEnoughDisks, BackendError)
 
 
 def put_sources(ctx: Context, names: Sequence[str] = (), options: PutOptions = DEFAULT) -> list[PutResult]:
@@ -99,7 +100,12 @@ def rules_of(ctx: Context, source: Source) -> Rules:
 
 
 def _place(ctx: Context, source: Source, text: str) -> str:
-    path = Path(expand(text, ctx.settings.environ)).expanduser()
+    return place_of(ctx.settings.environ, source, text)
+
+
+def place_of(environ: Mapping[str, str], source: Source, text: str) -> str:
+    """A path that the config gives a source.  Raises ConfigError."""
+    path = Path(expand(text, environ)).expanduser()
     if not path.is_absolute():
         raise ConfigError(
             f"{text!r} of source {source.name} is no absolute path: where it would be depends on who runs webraid",

@@ -186,7 +186,7 @@ def _ring() -> Any:
     try:
         import keyring
     except ImportError as error:
-        command = "pip install 'webraid[keyring]'"
+        command = "pipx install --force '.[all]' in the checkout"
         raise PluginMissing(f"secrets are to be kept in the keyring, which needs keyring: {command}") from error
     return keyring
 

@@ -8,7 +8,8 @@ try:
     import mfusepy  # type: ignore[import-untyped]
 except ImportError as error:
     raise PluginMissing(
-        "mounting needs the library mfusepy, which is not installed", hint="pip install 'webraid[mount]'"
+        "mounting needs the library mfusepy, which is not installed",
+        hint="pipx install --force '.[all]' in the checkout",
     ) from error
 except (OSError, AttributeError) as error:  # it looks for libfuse when it is imported
     raise PluginMissing(

@@ -20,14 +20,16 @@ class Moving(Opened):
     them raise NotInTable, ConfigError, QuorumLost, RightMissing and PoolBusy.
     """
 
-    def rebuild(self, name: str, *, onto: str = "", limit: int | None = None, dry_run: bool = False) -> Evacuated:
+    def rebuild(
+        self, name: str, *, onto: str = "", limit: int | None = None, force: bool = False, dry_run: bool = False
+    ) -> Evacuated:  # fmt: skip
         """Make again what only the lost disk ``name`` had, each shard from k others, then take the disk out.
 
-        It goes to disk ``onto``; without one to hot spares, or spread over all others.
+        It goes to disk ``onto``; without one to hot spares, or spread over all others.  ``force``: also if it answers.
         """
         from webraid.jobs.rebuild import rebuild
 
-        return rebuild(self._ctx, name, onto=onto, limit=limit, dry_run=dry_run)
+        return rebuild(self._ctx, name, onto=onto, limit=limit, force=force, dry_run=dry_run)
 
     def replace(self, old: str, new: str, *, limit: int | None = None, dry_run: bool = False) -> Evacuated:
         """Copy everything from disk ``old``, which can still be read, to disk ``new``, then take ``old`` out."""

@@ -19,7 +19,8 @@ try:
     from wsgidav.wsgidav_app import WsgiDAVApp  # type: ignore[import-untyped]
 except ImportError as error:
     raise PluginMissing(
-        "serving needs the libraries wsgidav and cheroot, which are not installed", hint="pip install 'webraid[serve]'"
+        "serving needs the libraries wsgidav and cheroot, which are not installed",
+        hint="pipx install --force '.[all]' in the checkout",
     ) from error
 
 logging.getLogger("wsgidav").addHandler(logging.NullHandler())  # it would show paths, and tracebacks of what we tell

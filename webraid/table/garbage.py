@@ -6,7 +6,7 @@ The protocol checkers in tests/models run on these functions.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TypeVar
@@ -20,6 +20,7 @@ DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS  # what the brake and the look for surges reach back to
 SURGE_FILES = 20  # of fewer files any change is a large share
 SURGE = 0.5  # changed or vanished between two snapshots: more than people do
+HABIT = 3  # surges of the week before the last from which on a source is known to change completely
 
 P = TypeVar("P")  # a pack's id
 
@@ -193,18 +194,34 @@ def surges(files: int, changed: int) -> bool:
     return files >= SURGE_FILES and changed > SURGE * files
 
 
+def habitual(known: Sequence[tuple[int, bool]]) -> bool:
+    """Whether a source always changes completely, so that one more time is no surprise.
+
+    ``known``: (age in ms, whether it was a surge) of its successions of two weeks.  Some must be older than a week, and
+    none calm: files that somebody encrypts, were it every night, are noticed for at least a week.
+    """
+    return all(surge for _, surge in known) and sum(age >= WEEK_MS for age, _ in known) >= HABIT
+
+
 def successions(state: State, now_ms: int) -> list[tuple[Shot, Shot]]:
     """(earlier, later) snapshots of one source, where the later one is not older than a week."""
+    return [(one, other) for pairs in histories(state, now_ms) for one, other, age in pairs if age < WEEK_MS]
+
+
+def histories(state: State, now_ms: int) -> list[list[tuple[Shot, Shot, int]]]:
+    """For each source its (earlier, later, age of the later in ms) snapshots of the last two weeks that differ."""
+    clock = Clock(state, now_ms)
     by_source: dict[object, list[Shot]] = {}
     for shot in sorted((*state.shots, *state.former), key=lambda shot: shot.order):
         if not shot.info.partial:
             key = (shot.info.host, shot.info.source, tuple((root.name, root.origin) for root in shot.info.roots))
             by_source.setdefault(key, []).append(shot)
-    return [
-        (one, other)
+    aged = (
+        [(one, other, now_ms - clock.at(other.order, other.info.time_ms)) for one, other in pairwise(shots)]
         for shots in by_source.values()
-        for one, other in pairwise(shots)
-        if now_ms - other.info.time_ms < WEEK_MS and one.info.root != other.info.root
+    )
+    return [
+        [pair for pair in pairs if pair[2] < 2 * WEEK_MS and pair[0].info.root != pair[1].info.root] for pairs in aged
     ]
 
 

@@ -222,6 +222,11 @@ class Local:
                 ],
             )
 
+    def forget_seen(self, paths: Iterable[bytes]) -> None:
+        """These files are read again, whatever they look like."""
+        with self.db.transaction() as tx:
+            tx.executemany("DELETE FROM seen WHERE path=?", [(path,) for path in paths])
+
     def every_seen(self) -> Iterator[Seen]:
         """All files noted, in the order of their paths; a few at a time, as there may be millions."""
         after = b""

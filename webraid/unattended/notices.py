@@ -38,7 +38,7 @@ def _send(addresses: Sequence[str], title: str, body: str, *, failed: bool) -> s
     try:
         import apprise  # noqa: PLC0415  # an extra, and slow to import
     except ImportError:
-        return "it needs: pip install 'webraid[notify]'"
+        return "it needs: pipx install --force '.[all]' in the checkout"
     messenger = apprise.Apprise()
     wrong = sum(not messenger.add(address) for address in addresses)
     kind = apprise.NotifyType.FAILURE if failed else apprise.NotifyType.SUCCESS

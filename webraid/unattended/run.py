@@ -203,7 +203,7 @@ class _Run:
             )
         )  # fmt: skip
         now = moment(self.env.now())
-        if outcome.worked and not outcome.left_out:
+        if outcome.worked and not outcome.left_out and (job == "put" or outcome.code == EXIT_OK):
             self.done[job] = now
         if job == "put":
             self.backed_up = outcome.worked and not outcome.left_out

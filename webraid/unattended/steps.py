@@ -95,7 +95,7 @@ def _of_put(result: PutResult) -> str:
         f"nothing has changed since snapshot {result.snapshot}" if result.skipped else f"snapshot {result.snapshot}"
     ]
     words += [changes]
-    words += [f"{show_size(result.added)} added", f"survives {result.survives} of {result.promised} promised losses"]
+    words += [f"{show_size(result.added)} added", survival(result.survives, result.promised)]
     words += [f"{len(result.problems)} files with problems"] if result.problems else []
     words += [f"alarm at {', '.join(result.alarms)}"] if result.alarms else []
     return ", ".join(words)
@@ -114,8 +114,9 @@ def _prune(pool: Pool, config: Config) -> Outcome:
     words = [f"{show_size(result.freed)} freed"]
     for what, (packs, size) in (("condemned", result.condemned), ("waiting in the trash", result.waiting)):
         words += [f"{_many(packs, 'pack')} {what} ({show_size(size)})"] if packs else []
-    words += [f"the owner must confirm: {why}" for why in result.held]
     words += [f"disk {disk.name}: {disk.problem}" for disk in result.disks if disk.problem]
+    if result.held:
+        words += [f"the owner must confirm with 'webraid prune --owner': {'; '.join(result.held)}"]
     return Outcome(result.exit_code, [", ".join(words)])
 
 
@@ -127,7 +128,7 @@ def _check(pool: Pool, config: Config) -> Outcome:
 
 def _found(result: Findings) -> list[str]:
     corrupt = sum(disk.corrupt for disk in result.disks)
-    words = [f"survives {result.survives} of {result.promised} promised losses"]
+    words = [survival(result.survives, result.promised)]
     words += [f"{_many(result.missing_shards, 'shard')} missing"] if result.missing_shards else []
     words += [f"{_many(corrupt, 'shard')} corrupt"] if corrupt else []
     words += [f"{_many(result.unreadable_packs, 'pack')} unreadable"] if result.unreadable_packs else []
@@ -186,6 +187,14 @@ def run_step(job: str, pool: Pool, config: Config) -> Outcome:
     except (WebRAIDError, OSError) as error:
         outcome.failed(error)
     return outcome
+
+
+def survival(survives: int, promised: int) -> str:
+    """How many disks may be lost now, and by the level."""
+    if survives < 0:
+        return "some data cannot be read now"
+    now = f"survives the loss of {_many(survives, 'disk')}"
+    return now if survives == promised else f"{now} ({promised} promised)"
 
 
 def _append_only(pool: Pool) -> bool:

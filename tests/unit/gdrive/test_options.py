@@ -45,7 +45,7 @@ def test_without_the_sdk_the_extra_is_named(secrets: dict[str, str]) -> None:
         "except Exception as error: print(type(error).__name__, error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.stdout == "PluginMissing gdrive needs Google's SDK: pip install 'webraid[gdrive]'\n"
+    assert done.stdout == "PluginMissing gdrive needs Google's SDK: pipx install --force '.[all]' in the checkout\n"
 
 
 def test_an_endpoint_has_one_spelling() -> None:

@@ -217,6 +217,18 @@ def test_successions_are_of_one_source_and_of_this_week_and_know_forgotten_ones(
     assert found == [(run_id(1), run_id(2)), (run_id(2), run_id(4))]
     assert garbage.surges(100, 51) and not garbage.surges(100, 50)
     assert not garbage.surges(10, 10), "of few files any change is a large share"
+    aged = [[age // DAY_MS for *_, age in pairs] for pairs in garbage.histories(state, 18 * DAY_MS) if pairs]
+    assert aged == [[7, 5]]
+
+
+def test_a_source_that_always_changes_is_known_by_it_after_a_week_and_not_before() -> None:
+    def habit(*ages: int, calm: int = -1) -> bool:
+        return garbage.habitual([(age * DAY_MS, age != calm) for age in ages])
+
+    assert habit(*range(10)) and habit(7, 9, 13)
+    assert not habit(*range(9)), "two nights of the week before"
+    assert not habit(*range(14), calm=13), "what was calm two weeks ago has changed"
+    assert not habit(*range(14), calm=0) and not habit()
 
 
 # -------------------------------------------------------------------------------------------------------- wrong clocks

@@ -118,7 +118,7 @@ from webraid.errors import PluginMissing
 try:
     WebdavBackend.connect(WebdavOptions("https://h/"), {})
 except PluginMissing as error:
-    assert "pip install 'webraid[webdav]'" in str(error)
+    assert "pipx install --force '.[all]' in the checkout" in str(error)
     sys.exit(7)
 """
     path = f"{REPOSITORY}:{REPOSITORY / 'backends'}"

@@ -173,7 +173,9 @@ class Summaries(Canvas):
             words = [f"{show_size(result.bytes)} in {duration(result.seconds)}", read, made]
             self.pairs([("stored", "; ".join(word for word in words if word))])
         self._flows(self.moved)
-        if result.waiting or result.lost:
+        if result.refused is not None:
+            self.next_step(result.refused.hint)
+        elif result.waiting or result.lost:
             self.next_step("Bring the missing disks back, or add another one; then run it again. See 'webraid status'.")
 
     def recovered(self, result: Recovered) -> None:
