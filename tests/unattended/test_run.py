@@ -28,6 +28,7 @@ from webraid.errors import (
 )
 from webraid.jobs.context import locked
 from webraid.pool import open_pool
+from webraid.table.records import DRAINING, SetRole
 from webraid.unattended import due, install, installed
 from webraid.unattended.cron import parse_cron
 from webraid.unattended.record import last_run
@@ -106,12 +107,27 @@ def test_a_month_of_nights_keeps_what_the_retention_says(night: Night) -> None:
         (night.photos / "new.jpg").write_bytes(os.urandom(5000))
         assert night.run(timer=True).code == EXIT_OK, night.log
         outcomes.append({job.job: job.left_out for job in night.last.jobs})
-    assert list(outcomes[0]) == ["put", "drill", "forget", "prune", "check"]
+    assert list(outcomes[0]) == ["put", "drain", "drill", "forget", "prune", "check"]
     assert [outcome["drill"] for outcome in outcomes] == [False, True, True, True]
     assert night.snapshots() == 2
     night.clock.at(3, 40)
     night.run(timer=True)
-    assert not any(job.left_out for job in night.last.jobs)
+    assert [job.job for job in night.last.jobs if job.left_out] == ["drain"]
+
+
+def test_a_disk_that_is_being_emptied_goes_on_every_night(night: Night) -> None:
+    night.run("put")
+    with open_pool(night.settings) as pool:
+        stored = {disk.name: disk.stored for disk in pool.status().disks}
+        name = max(stored, key=lambda disk: stored[disk])
+        disk = next(info.id for info in pool._ctx.table.state.members() if info.name == name)
+        pool._ctx.table.append(SetRole(disk=disk, role=DRAINING))
+        assert pool.drain_progress(name).left
+    night.run("drain")
+    (job,) = night.last.jobs
+    assert not job.left_out and f"disk {name}:" in job.summary
+    with open_pool(night.settings) as pool:
+        assert not pool.drain_progress(name).left
 
 
 def test_a_prune_that_is_held_says_how_it_goes_on_and_is_no_success(night: Night) -> None:

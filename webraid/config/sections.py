@@ -112,7 +112,7 @@ class Schedule(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     catch_up: bool = True
     on_battery: bool = False
     nice: int = 10
-    jobs: tuple[str, ...] = ("put", "drill", "forget", "prune", "check")
+    jobs: tuple[str, ...] = ("put", "drain", "drill", "forget", "prune", "check")
 
 
 class Hooks(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):

@@ -101,6 +101,18 @@ def _of_put(result: PutResult) -> str:
     return ", ".join(words)
 
 
+def _drain(pool: Pool, config: Config) -> Outcome:
+    """Disks that are being emptied go on, the nearest deadline first."""
+    outcome = Outcome()
+    for result in pool.drain_on():
+        outcome.code = worst(outcome.code, result.exit_code)
+        words = [f"disk {result.name}: {show_size(result.left)} still lie only there"]
+        words += ["that is too slow for its deadline"] if result.late else []
+        words += [f"{show_size(result.short)} find no other disk: add one"] if result.short else []
+        outcome.summaries.append(", ".join(words))
+    return outcome if outcome.summaries else left_out("no disk is being drained")
+
+
 # ------------------------------------------------------------------------------------------------------------ deleting
 def _forget(pool: Pool, config: Config) -> Outcome:
     result = pool.forget_by_policy()
@@ -161,7 +173,7 @@ def _drill(pool: Pool, config: Config) -> Outcome:
 
 
 STEPS: dict[str, Callable[[Pool, Config], Outcome]] = {
-    "put": _put, "forget": _forget, "prune": _prune, "check": _check, "scrub": _scrub, "drill": _drill,
+    "put": _put, "drain": _drain, "forget": _forget, "prune": _prune, "check": _check, "scrub": _scrub, "drill": _drill,
 }  # fmt: skip
 
 
@@ -181,7 +193,7 @@ def run_step(job: str, pool: Pool, config: Config) -> Outcome:
     try:
         return STEPS[job](pool, config)
     except RightMissing as error:
-        if job in DELETING and _append_only(pool):
+        if job in (*DELETING, "drain") and _append_only(pool):
             return left_out(f"another machine does it, as {error}")  # what such a device is for
         outcome.failed(error)
     except (WebRAIDError, OSError) as error:
