@@ -92,6 +92,12 @@ def test_a_pool_that_is_looked_after_has_nothing_open(stored: Home) -> None:
     assert (found.open, found.exit_code) == ([], EXIT_OK)
 
 
+def test_folders_on_one_drive_that_count_as_separate_losses_are_told(stored: Home) -> None:
+    with stored.open() as pool:
+        (told,) = [item for item in pool.doctor().findings if item.topic == "one drive"]
+    assert told.what.startswith("d1, d2, ") and told.what.endswith(" are folders on one drive")
+
+
 def test_what_was_never_done_is_named_with_the_command(stored: Home) -> None:
     found = diagnosis(stored)
     todo = {item.topic: item.todo for item in found.open}

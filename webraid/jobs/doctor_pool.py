@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from webraid.codec.keys import PASSPHRASE_SLOT, RECOVERY_SLOT, slot_type
 from webraid.config import parse_duration
@@ -20,6 +22,7 @@ def pool_findings(ctx: Context, now: Status) -> Iterator[Finding]:
     """All of them."""
     yield from _redundancy(now)
     yield from _together(now)
+    yield from _one_drive(ctx)
     yield from _snapshots(ctx, now)
     yield from _scrubs(ctx, now)
     yield from _drills(ctx, now)
@@ -83,6 +86,25 @@ def _together(now: Status) -> Iterator[Finding]:
                 "domains", f"{', '.join(sorted(names))} are all in the domain {domain}",
                 f"losing {domain} loses {len(names)} disks at once",
                 "More places of other companies survive more; 'webraid durability' shows how much.",
+            )  # fmt: skip
+
+
+def _one_drive(ctx: Context) -> Iterator[Finding]:
+    """Folders that count as domains of their own and lie on one file system."""
+    drives: dict[int, dict[str, str]] = {}
+    for info in ctx.table.state.joined():
+        section = ctx.config.disk(info.name)
+        if info.kind != "local" or section is None:
+            continue
+        with contextlib.suppress(OSError):
+            device = Path(str(section.options.get("path", ""))).expanduser().stat().st_dev
+            drives.setdefault(device, {})[info.name] = info.domain
+    for disks in drives.values():
+        if len(set(disks.values())) > 1:
+            yield note(
+                "one drive", f"{', '.join(sorted(disks))} are folders on one drive",
+                "they count as separate losses and fail together",
+                "Put them on different drives, or give them one domain: webraid backend domain NAME DOMAIN",
             )  # fmt: skip
 
 
