@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -122,6 +123,21 @@ def test_the_other_shells_that_are_here_complete_likewise(shell: Callable[..., l
         rows = shell("zsh", ZSH, becomes)
         for (line, completed), told in zip(becomes.items(), rows, strict=True):
             assert any(f"<{completed}" in row for row in told), (line, told)
+
+
+def test_a_long_path_stays_on_the_line_of_its_snapshot(shell: Callable[..., list[list[str]]], home: Machine) -> None:
+    deep = home.root / ("a name of forty letters " * 4) / "and one in [red]"
+    deep.mkdir(parents=True)
+    home("put", deep)
+    script = home.root / "answers.sh"
+    script.write_text(
+        'export _WEBRAID_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS="$2"\n'
+        "webraid; echo ---"
+    )
+    (rows,) = shell("bash", f"source {shlex.quote(str(script))}", ["webraid get "])
+    assert [row.partition("\t")[0] for row in found(rows)][0:1] == ["latest"]
+    assert len(found(rows)) == 3
+    assert "[red]" in rows[1]
 
 
 def test_nothing_is_completed_and_nothing_complained_of_where_there_is_no_pool(

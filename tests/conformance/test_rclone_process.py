@@ -242,10 +242,10 @@ def test_a_new_rclone_that_does_not_start_is_told(tmp_path: Path) -> None:
         made(tmp_path, binary=pretend(tmp_path / "rclone", "1.75.2"))
 
 
-def test_without_rclone_the_extra_is_named(tmp_path: Path) -> None:
+def test_without_rclone_it_is_told_how_to_install_it(tmp_path: Path) -> None:
     with pytest.raises(PluginMissing) as raised:
         made(tmp_path, binary=str(tmp_path / "nothing"))
-    assert "webraid[rclone]" in raised.value.hint
+    assert "pipx install --force '.[all]'" in raised.value.hint
 
 
 def test_a_process_a_request_leaves_nothing_running(tmp_path: Path) -> None:

@@ -178,6 +178,7 @@ BY_METAVAR: dict[str, Callable[[str], Words]] = {
 
 def attach(group: Any) -> None:
     """Give every parameter of every command that has no completion of its own the one that its name asks for."""
+    _answer_plainly()
     for parameter in group.params:
         if getattr(parameter, "_custom_shell_complete", None) is None:
             words = _words_for(parameter)
@@ -204,3 +205,15 @@ def _complete_with(parameter: Any, words: Callable[[str], Words]) -> None:
     from typer.core import _typer_param_setup_autocompletion_compat as setup
 
     setup(parameter, autocompletion=lambda ctx, args, incomplete: list[Any](words(incomplete)))
+
+
+def _answer_plainly() -> None:
+    """Typer prints what a word is as Rich markup, wrapped at 80 columns: a long path would be a word of its own."""
+    from typer._click.shell_completion import add_completion_class
+    from typer._completion_classes import FishComplete
+
+    class Plain(FishComplete):
+        def format_completion(self, item: Any) -> str:
+            return f"{item.value}\t{' '.join(item.help.split())}" if item.help else str(item.value)
+
+    add_completion_class(Plain, "fish")
