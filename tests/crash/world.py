@@ -30,7 +30,7 @@ from webraid.codec import layout as codec_layout
 from webraid.codec.keys import KdfParams
 from webraid.env import seeded
 from webraid.errors import Unavailable
-from webraid.jobs import connection
+from webraid.jobs import connection, seats
 from webraid.jobs.settings import Settings
 
 T = TypeVar("T")
@@ -208,7 +208,9 @@ def small_and_threadless() -> Iterator[None]:
         patch.setattr(connection, "Disk", AtOnce)
         for module in (codec_layout, footer, array_layout):
             patch.setattr(module, "UNIT", UNIT)
+        seats._sizes.cache_clear()  # other tests' packs of these lengths were dealt in larger units
         yield
+    seats._sizes.cache_clear()
 
 
 @contextlib.contextmanager
