@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ settings.register_profile("fast", deadline=None, print_blob=True, suppress_healt
 settings.register_profile("deep", settings.get_profile("fast"), max_examples=5_000)
 settings.load_profile("deep" if DEEP else "fast")
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell does to jobs in the background; tests press Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LIVE: list[str] = []  # the kind of --live, while it is given: the only tests that may talk to others
 
