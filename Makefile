@@ -40,7 +40,7 @@ demo: $(READY)
 	@$(PY) demo/demo.py
 
 test: $(READY)
-	$(PY) -m pytest -n 2 --dist loadfile -q $(PYTEST_ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q $(PYTEST_ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check

@@ -36,6 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
     LIVE[:] = [kind for kind in (config.getoption("--live"),) if kind]
 
 
+# Two workers share the files: the long ones go first, or one worker ends alone with the longest.
+LONG = ("test_year.py", "test_mixed_writing.py", "test_demo.py", "test_levels.py", "test_mixed.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Without --live its tests are not there at all: nothing is skipped.  With it there are no others."""
     if collection_path.suffix != ".py":
