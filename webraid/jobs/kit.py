@@ -159,8 +159,8 @@ _STEPS = (
 _WITHOUT = (
     f"Without webraid: copy enough disks' folders to one machine and run\n`{TOOL} FOLDER... --to TARGET`\n"
     "That is tools/webraid_recover.py of the same source: one small program,\nwritten from the published format alone. "
-    "It needs only Python and four libraries:\nblake3, cryptography, msgspec, zstandard. "
-    "Keep a copy of it with this page."
+    "It asks for the passphrase or\nthis recovery code, and needs only Python 3.11 and four libraries:\n"
+    "`python3 -m pip install blake3 cryptography msgspec zstandard`\nKeep a copy of it with this page."
 )
 
 
