@@ -9,7 +9,6 @@ import pytest
 
 from tests.models.commit_gc import Protocol
 from tests.models.evict import Eviction
-from tests.models.join import Joining
 from tests.models.replace import Replacement
 from webraid.table.quorum import majority, read_quorum, write_quorum
 
@@ -82,22 +81,6 @@ def test_evicting_a_device_that_may_be_alive_cuts_off_nothing_acknowledged(n: in
     assert Eviction(n, w, r, losses=min(m, n - majority(n))).check().holds
     assert not Eviction(n, w, r, losses=1, device_looks=False).check().holds
     assert not Eviction(n, w, r, losses=1, intent_first=False).check().holds
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, pytest.param(4, marks=pytest.mark.deep)])
-def test_a_disk_that_joins_while_another_machine_commits_misses_nothing(n: int) -> None:
-    assert Joining(n).check().holds
-
-
-WRONG_JOINS = {
-    "the writer does not look at the membership again": Joining(3, writer_looks=False, counts_joining=False),
-    "nothing is copied to the new disk": Joining(3, copies=False),
-}
-
-
-@pytest.mark.parametrize("wrong", WRONG_JOINS.values(), ids=WRONG_JOINS)
-def test_wrong_ways_to_join_are_caught(wrong: Joining) -> None:
-    assert not wrong.check().holds
 
 
 def test_replacing_a_dead_disk_is_fenced() -> None:

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from webraid.codec.levels import parse_level
+from webraid.table.members import Changes, DiskInfo
 from webraid.table.plausible import founds, nonsense, plausible, without_gaps
 from webraid.table.records import (
-    ACTIVE,
-    ROLES,
     SHARD_REF,
     Abort,
     AddDisk,
@@ -71,23 +70,6 @@ class Record:
 
 
 @dataclass(slots=True)
-class DiskInfo:
-    """A disk as the signed log knows it."""
-
-    id: bytes
-    name: str
-    kind: str
-    domain: str
-    identity: str
-    capacity: int | None
-    connection: bytes
-    joined: bool = False
-    removed: bool = False
-    role: str = ACTIVE
-    deadline_ms: int = 0
-
-
-@dataclass(slots=True)
 class Run:
     """What became of a run.  ``creates``, ``reuses``: its pins.  A commit that is written stands for ever: beside it
     an Abort means nothing."""
@@ -139,6 +121,7 @@ class State:
     trusted: bytes = b""  # the owner's key from the key slot: grants and evictions are held to this one
     devices: dict[bytes, Device] = field(default_factory=dict)
     disks: dict[bytes, DiskInfo] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
     runs: dict[tuple[bytes, bytes], Run] = field(default_factory=dict)
     commits: list[tuple[Record, Commit]] = field(default_factory=list)  # oldest first
     shots: list[Shot] = field(default_factory=list)
@@ -285,7 +268,7 @@ def _apply(state: State, record: Record, op: AnyOp, owners: Owners) -> None:
         case Enroll() if record.seq == 1:  # the only one that was held to the owner's certificate
             state.devices.setdefault(record.device, owners.device(record.device, op))
         case AddDisk() | Joined() | RemoveDisk() | SetRole():
-            _membership(state, op)
+            state.changes.take(state.disks, record, op)
         case Condemn() | Swept() | Forget() | Retag() | Drilled():
             _kept(state, record, op)
         case Dropped() | Relevel():
@@ -346,24 +329,6 @@ def _owners(state: State, record: Record, op: OwnersWord) -> None:
             state.slots_dropped.update(op.slots)
         case Rotate():
             state.rotations.append(op)
-
-
-def _membership(state: State, op: AddDisk | Joined | RemoveDisk | SetRole) -> None:
-    if isinstance(op, AddDisk):
-        old = state.disks.get(op.disk)
-        state.disks[op.disk] = DiskInfo(
-            op.disk, op.name, op.kind, op.domain, op.identity, op.capacity, op.connection,
-            joined=old.joined if old else False, removed=old.removed if old else False,
-            role=old.role if old else ACTIVE, deadline_ms=old.deadline_ms if old else 0,
-        )  # fmt: skip
-    elif op.disk in state.disks:
-        info = state.disks[op.disk]
-        if isinstance(op, Joined):
-            info.joined = True
-        elif isinstance(op, SetRole):
-            info.role, info.deadline_ms = op.role if op.role in ROLES else ACTIVE, op.deadline_ms
-        else:
-            info.removed = True
 
 
 def _run(state: State, record: Record, op: Prepare | Commit | Close | Abort) -> None:

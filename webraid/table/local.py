@@ -6,6 +6,7 @@ The index half (packs, homes, chunks) is in local_index.py.  One connection, one
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,12 @@ from pathlib import Path
 from webraid.errors import PoolError
 
 SCHEMA_VERSION = 1
+# Small values that no disk can tell again, by the beginning of their keys: budgets, what was written, measured and
+# scrubbed when, and what is being done.  They stay in the state folder wherever the cache is.
+LASTING = (
+    "spent:", "stored:", "written:", "growth:", "scrub:", "drain:", "probed:", "pace", "lag:", "damaged-log:", "adding",
+)  # fmt: skip
+FREE = "Free some space in the folder for temporary files."
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # a full or unwritable file system says nothing about the file: it must not be thrown away for that
 _OUTSIDE = (
@@ -55,13 +62,15 @@ class Seen:
 
 
 class Database:
-    """The SQLite file.  A damaged one is moved aside and started anew; an older schema likewise."""
+    """The SQLite file.  A damaged one is moved aside and started anew; an older schema likewise.  Without a ``path`` it
+    is in memory, and beyond a few megabytes in a file without a name: nothing is left when it is closed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self.path = path
         self.lock = threading.RLock()
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.fresh = not path.exists()
+        self.fresh = path is None or not path.exists()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.fresh:
             self._discard_journals()
         try:
@@ -74,7 +83,7 @@ class Database:
             self.connection = self._open()
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=30.0)
+        connection = sqlite3.connect(self.path or "", check_same_thread=False, isolation_level=None, timeout=30.0)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
@@ -87,12 +96,14 @@ class Database:
         except sqlite3.DatabaseError:
             connection.close()
             raise
-        self.path.chmod(0o600)
+        if self.path is not None:
+            self.path.chmod(0o600)
         return connection
 
     def _parts(self) -> list[tuple[str, Path]]:
         """The file and its journals, journals first: a journal must never meet another file than its own."""
-        return [(suffix, self.path.with_name(self.path.name + suffix)) for suffix in ("-wal", "-shm", "")]
+        path = self.path
+        return [(suffix, path.with_name(path.name + suffix)) for suffix in ("-wal", "-shm", "")] if path else []
 
     def _discard_journals(self) -> None:
         """Somebody deleted the file alone."""
@@ -104,7 +115,7 @@ class Database:
         self.fresh = True
         for suffix, part in self._parts():
             if part.exists():
-                part.replace(self.path.with_name(self.path.name + ".damaged" + suffix))
+                part.replace(part.with_name(part.name.removesuffix(suffix) + ".damaged" + suffix))
 
     def _failed(self, error: sqlite3.Error) -> PoolError:
         """What to raise; a file that turns out to be damaged is out of the way for the next run."""
@@ -116,7 +127,7 @@ class Database:
             )
         return PoolError(
             f"the local table cache cannot be used: {error}",
-            hint=f"Free some space, or delete {self.path}: it is rebuilt from the disks.",
+            hint=f"Free some space, or delete {self.path}: it is rebuilt from the disks." if self.path else FREE,
         )
 
     @contextlib.contextmanager
@@ -157,26 +168,42 @@ class Database:
 
 
 class Local:
-    """Records, what each disk served, files seen and small values."""
+    """Records, what each disk served, files seen and small values.  ``lasting``: where those are that outlive the
+    cache, if not in it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lasting: Database | None = None) -> None:
         self.db = database
+        self.lasting = lasting or database
+
+    def close(self) -> None:
+        """Close the files."""
+        self.db.close()
+        self.lasting.close()
 
     # -- small values ------------------------------------------------------------------------------------------------
+    def _home(self, key: str) -> Database:
+        return self.lasting if key.startswith(LASTING) else self.db
+
     def get(self, key: str) -> bytes | None:
         """A small value, or None."""
-        rows = self.db.rows("SELECT value FROM meta WHERE key=?", (key,))
+        rows = self._home(key).rows("SELECT value FROM meta WHERE key=?", (key,))
         return bytes(rows[0][0]) if rows else None
 
     def set(self, key: str, value: bytes) -> None:
         """Keep a small value."""
-        with self.db.transaction() as tx:
+        with self._home(key).transaction() as tx:
             tx.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", (key, value))
 
     # -- log ---------------------------------------------------------------------------------------------------------
     def records(self) -> list[tuple[bytes, int, bytes, bytes]]:
-        """All verified records: device, seq, digest, the object's bytes."""
-        return self.db.rows("SELECT device, seq, digest, blob FROM records ORDER BY device, seq")
+        """All verified records: device, seq, digest, the object's bytes.  Those that are not any more what was kept are
+        forgotten: nobody may be sent such bytes, and the disks have them whole."""
+        found = self.db.rows("SELECT device, seq, digest, blob FROM records ORDER BY device, seq")
+        rotten = [row[:3] for row in found if not _is_whole(row[2], row[3])]
+        if rotten:
+            with self.db.transaction() as tx:
+                tx.executemany("DELETE FROM records WHERE device=? AND seq=? AND digest=?", rotten)
+        return [row for row in found if row[:3] not in set(rotten)] if rotten else found
 
     def add_records(self, rows: Iterable[tuple[bytes, int, bytes, bytes]]) -> None:
         """Remember verified records."""
@@ -233,3 +260,8 @@ class Local:
         while rows := self.db.rows("SELECT * FROM seen WHERE path>? ORDER BY path LIMIT 2000", (after,)):
             yield from (Seen(*row) for row in rows)
             after = rows[-1][0]
+
+
+def _is_whole(digest: object, blob: object) -> bool:
+    """Whether these are the bytes that were kept; a damaged row may hold anything."""
+    return isinstance(blob, bytes) and hashlib.sha256(blob).digest() == digest

@@ -137,6 +137,11 @@ class LocalIndex:
         for row in self.db.rows(f"SELECT {_PACK} FROM packs {where} ORDER BY id"):  # noqa: S608
             yield _pack(row, homes.get(row[0], ()))
 
+    def named(self, kind: PackKind | None = None) -> Iterator[Pack]:
+        """The same without what an unfinished run has stored so far: that is no data of anybody's yet."""
+        pending = {pack for pack, _ in self.pending()}
+        return (pack for pack in self.packs(kind) if pack.id not in pending)
+
     def some(self, start: bytes, count: int) -> list[Pack]:
         """Up to ``count`` packs whose ids follow ``start`` (ids are random, so a random start gives a fair sample)."""
         rows = self.db.rows(f"SELECT {_PACK} FROM packs WHERE id>=? ORDER BY id LIMIT ?", (start, count))  # noqa: S608
@@ -180,6 +185,11 @@ class LocalIndex:
             (segment,),
         )
         return bool(rows) and all(known is not None or pack in gone or not pack for pack, known in rows)
+
+    def brought_by(self, segments: Collection[bytes]) -> set[bytes]:
+        """Packs that these segments, as far as they are loaded, name."""
+        rows = self.db.rows("SELECT segment, pack FROM members WHERE pack!=x''") if segments else []
+        return {pack for segment, pack in rows if segment in segments}
 
     def unload(self, pack: bytes) -> None:
         """Forget a pack that no live segment names, and which segments did: should one of them be live again, it is

@@ -185,7 +185,8 @@ class Retag(Op, frozen=True, kw_only=True, tag="retag"):
 
 
 class SetRole(Op, frozen=True, kw_only=True, tag="set-role"):
-    """What a disk is for: one of ROLES.  Only an active one gets new shards of data; all hold the table.
+    """What a disk is for: one of ROLES, or LEAVING or LOST.  Only an active one gets new shards of data; all hold the
+    table.
     ``deadline_ms``: when a draining one must be empty, milliseconds since 1970; 0: there is no hurry."""
 
     disk: bytes
@@ -273,6 +274,7 @@ class Rotate(Op, frozen=True, kw_only=True, tag="rotate"):
 
 ACTIVE, DRAINING, SPARE = "active", "draining", "spare"
 ROLES = (ACTIVE, DRAINING, SPARE)
+LEAVING, LOST = "leaving", "lost"  # announce RemoveDisk; LOST: the user's word that nobody will read the disk again
 AnyOp = (
     Genesis | Enroll | AddDisk | Joined | RemoveDisk | Prepare | Commit | Close | Abort | Condemn
     | Swept | Forget | Retag | SetRole | Drilled | Grant | Evict | Dropped | Relevel | AddSlot

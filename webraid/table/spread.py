@@ -6,15 +6,16 @@ Disk threads only put bytes and note what they put; everything else happens on t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
-from webraid.codec.records import parse_name
+from webraid.codec.records import parse_name, record_name
 from webraid.env import Env
-from webraid.errors import QuorumLost
+from webraid.errors import NoRoomForTable, QuorumLost, QuotaExceeded
+from webraid.table.fold import Record
 from webraid.table.gather import gather
 from webraid.table.local import Local
 from webraid.table.log import LogBook, contiguous
@@ -29,7 +30,8 @@ OnHolder = Callable[[bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Acks:
-    """The joined disks that hold a record (or another object that goes everywhere).  ``durable``: W of them do."""
+    """The disks that hold a record (or another object that goes everywhere).  ``durable``: W of those that count do,
+    and whichever of the others count one day."""
 
     disks: frozenset[bytes]
     durable: bool
@@ -65,6 +67,14 @@ class Spreader:
         with self._guard:
             return {disk for disk, names in self._holds.items() if name in names}
 
+    def had(self, record: Record, acked: Mapping[bytes, Mapping[bytes, int]]) -> frozenset[bytes]:
+        """Disks known to have, or to have had, ``record``: by a listing or an answer, now or some time, or by what
+        devices say of their own logs (``acked``)."""
+        known = self.holders(record_name(record.device, record.seq, record.digest))
+        for heads in (acked, self.served):
+            known |= {disk for disk, devices in heads.items() if devices.get(record.device, 0) >= record.seq}
+        return frozenset(known)
+
     def note_served(self, disks: Iterable[bytes]) -> None:
         """Remember for good how far each disk holds every log without a gap."""
         risen: dict[bytes, dict[bytes, int]] = {}
@@ -91,7 +101,7 @@ class Spreader:
         for disk in disks:
             with self._guard:
                 held = self._holds.setdefault(disk, set())
-                lacking = sorted(self._book.names.keys() - held)
+                lacking = in_order(self._book, held)
             lags = self._disks[disk].caps.list_consistency == "eventual"
             futures[disk] = self._disks[disk].call(self._putting_records(disk, lacking, hint if lags else ""))
             self._under_way.append((disk, futures[disk], None))
@@ -120,21 +130,23 @@ class Spreader:
         return futures
 
     # -------------------------------------------------------------------------------------------------------- waiting
-    def wait(self, futures: Mapping[bytes, Future[None]], memberships: Sequence[Membership]) -> Acks:
-        """Until W disks have acknowledged under each of ``memberships`` (the last one is the present one), or nobody
-        is left to wait for.  Raises QuorumLost when not even a majority has."""
+    def wait(self, futures: Mapping[bytes, Future[None]], now: Membership) -> Acks:
+        """Until W disks have acknowledged, or nobody is left to wait for.  Raises QuorumLost when not even a majority
+        has."""
         done, errors = gather(
-            futures, self._env, enough=lambda answers: all(m.durable(answers.keys()) for m in memberships),
+            futures, self._env, enough=lambda answers: now.durable(answers.keys()),
             patience=self._patience, grace=GRACE, cancel=False,
         )  # fmt: skip
         self.note_served(done)
-        now = memberships[-1]
-        acks = Acks(frozenset(done.keys() & now.joined), all(m.durable(done.keys()) for m in memberships))
-        if not all(m.acceptable(done.keys()) for m in memberships):
+        acks = Acks(frozenset(done.keys() & (now.joined | now.joining)), now.durable(done.keys()))
+        if not now.acceptable(done.keys()):
             reasons = "; ".join(sorted({str(error) for error in errors.values()}))
-            joining = f" (and {len(now.joining - done.keys())} joining ones did not)" if now.joining else ""
-            raise QuorumLost(
-                f"only {len(acks.disks)} of {len(now.joined)} disks took the record{joining}"
+            lacking = len(now.joining - done.keys())
+            coming = f" (and {lacking} that are being added or removed did not)" if lacking else ""
+            full = {disk for disk, error in errors.items() if isinstance(error, QuotaExceeded)}
+            why = NoRoomForTable if now.acceptable(done.keys() | full) else QuorumLost
+            raise why(
+                f"only {len(done.keys() & now.joined)} of {len(now.joined)} disks took the record{coming}"
                 + (f": {reasons}" if reasons else "")
             )
         return acks
@@ -151,6 +163,12 @@ class Spreader:
             if on_holder is not None:
                 on_holder(disk)
         self.note_served(dict.fromkeys(disk for disk, _, _ in late))
+
+
+def in_order(book: LogBook, held: Set[str]) -> list[str]:
+    """Names of the records besides ``held``, each after those that its writer knew: who stops on the way leaves no disk
+    with a record and without what came before it."""
+    return sorted(book.names.keys() - held, key=lambda name: book.names[name].order)
 
 
 def _putting(name: str, data: bytes) -> Callable[[Backend], None]:

@@ -9,8 +9,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
 from webraid.backend.disk import Disk
 from webraid.codec.keys import Root, join_roots
 from webraid.codec.records import Header, parse_name, record_name, seal_record
@@ -28,17 +26,17 @@ from webraid.errors import (
 from webraid.table.device import Identity, OwnLog
 from webraid.table.fold import APPEND, FORGET, SWEEP, DiskInfo, Record, State, fold, needed_right
 from webraid.table.gather import gather
+from webraid.table.lag import lags_long
 from webraid.table.local import Local
 from webraid.table.log import Comparison, LogBook, Verdict, compare
 from webraid.table.quorum import Membership, majority, read_quorum
-from webraid.table.records import AddDisk, AnyOp, Body, Joined, encode_body
+from webraid.table.records import AddDisk, AnyOp, Body, RemoveDisk, encode_body
 from webraid.table.spread import Acks, OnHolder, Spreader
+from webraid.table.standing import grown
 from webraid.table.survey import Fetcher, Survey, survey
 from webraid.table.verify import Verifier
 
 MAX_RECHECKED = 50  # records that a disk seems to have lost and that are asked for by name before the alarm
-LAG = 3600.0  # seconds that a listing may lag: Google Drive's were seen to for five minutes
-NOTHING = msgspec.msgpack.encode({})
 _RIGHTS = {APPEND: "add to the pool", FORGET: "forget snapshots", SWEEP: "delete data or change the disks"}
 FENCES = 5  # times that the membership may change under a commit before the run gives up
 
@@ -125,7 +123,7 @@ class Table:
 
     def meet_members(self) -> None:
         """Connect member disks that are not connected yet."""
-        for info in self.state.members():
+        for info in self._asked():
             if info.id not in self.disks:
                 self.on_member(info)
 
@@ -134,8 +132,8 @@ class Table:
         """Ask all member disks, take in what is new, compare.  Never raises because disks are missing."""
         view = View(False, 0, 0)
         answers: dict[bytes, Survey] = {}
-        for _ in range(3):  # once more when new records name disks that were not asked
-            members = [self.disks[disk.id] for disk in self.state.members() if disk.id in self.disks]
+        for _ in range(3):  # once more when new records name disks that were not asked, or what nobody showed
+            members = [self.disks[disk.id] for disk in self._asked() if disk.id in self.disks]
             members = members or list(self.disks.values())
             need = read_quorum(len(members))
             answers, view.errors = survey(
@@ -144,7 +142,7 @@ class Table:
             fetcher = self._take_in(answers)
             self.meet_members()
             asked = {disk.id for disk in members}
-            if all(disk.id in asked or disk.id not in self.disks for disk in self.state.members()):
+            if all(disk.id in asked or disk.id not in self.disks for disk in self._asked()) and not self._unseen():
                 break
         self._judge(view, answers, fetcher)
         self.view = view
@@ -186,7 +184,7 @@ class Table:
 
     def _judge(self, view: View, answers: Mapping[bytes, Survey], fetcher: Fetcher) -> None:
         liars, unread = fetcher.liars, fetcher.unread
-        for disk in self.state.members():
+        for disk in self._asked():
             answer = answers.get(disk.id)
             if answer is None:
                 view.verdicts[disk.id] = Comparison(Verdict.SILENT)
@@ -210,10 +208,10 @@ class Table:
         for good in counting:
             self._spreader.know(good, answers[good].names & self.book.names.keys())
         self._spreader.note_served(counting)
-        joined = self.membership().joined
+        joined = {disk.id for disk in self.state.joined()}
         view.counted = len(joined & set(counting))
         view.needed = read_quorum(len(joined))
-        view.fresh = view.counted >= view.needed
+        view.fresh = view.counted >= view.needed and not self._unseen()
         ends, strays = self.state.ends, self.state.strays
         view.forks, view.gaps = self.book.forks(ends, strays), self.book.gaps(ends, strays)
 
@@ -228,7 +226,7 @@ class Table:
             return result
         # A hint whose record nobody finds: others wrote what cannot be seen yet, so this is not the newest state.
         unseen = (*result.lost, *sorted(answer.hints - self.book.names.keys()))
-        if not self._lags_long(disk, unseen):
+        if not lags_long(self.local, self.env.now(), disk, unseen):
             return Comparison(Verdict.LAGGING, result.missing, unseen) if unseen else result
         return result
 
@@ -243,25 +241,23 @@ class Table:
             view.errors[disk] = broken[0]
         return not broken
 
-    def _lags_long(self, disk: bytes, lost: Iterable[str]) -> bool:
-        """Whether one of these records has been missing for longer than listings lag.
-
-        Where they lag, so does asking by name (Google Drive's search index), and a loss cannot be told from a delay at
-        first.  The disk does not count meanwhile; the clock only decides when somebody is told.
-        """
-        key, now = f"lag:{disk.hex()}", self.env.now()
-        before = msgspec.msgpack.decode(self.local.get(key) or NOTHING, type=dict[str, float])
-        since = {name: min(now, before.get(name, now)) for name in lost}
-        if since != before:
-            self.local.set(key, msgspec.msgpack.encode(since))
-        return any(now - seen >= LAG for seen in since.values())
-
     # ------------------------------------------------------------------------------------------------------- quorums
     def membership(self) -> Membership:
-        """Whose acknowledgements and answers count, as far as this machine knows."""
-        joined = frozenset(disk.id for disk in self.state.joined())
-        members = frozenset(disk.id for disk in self.state.members())
-        return Membership(joined, members - joined, self.state.losses())
+        """Whose acknowledgements count, as far as this machine knows: disks that do for everybody, and those that some
+        may count and others not."""
+        state = self.state
+        return state.changes.membership(
+            state.disks, state.losses(), lambda record: self._spreader.had(record, state.acked)
+        )  # fmt: skip
+
+    def _asked(self) -> list[DiskInfo]:
+        """Members, and disks of which not everybody knows yet that they were taken out."""
+        open_still = self.membership().joining
+        return [info for info in self.state.disks.values() if not info.removed or info.id in open_still]
+
+    def _unseen(self) -> bool:
+        """Whether whoever changed the disks knew records that no disk showed: a listing is no snapshot."""
+        return bool(self.state.changes.unseen(lambda device: max(self.book.logs.get(device, {0}))))
 
     def trust(self, disk: bytes, names: Iterable[str]) -> None:
         """A disk that is being filled (it joins, or is mended) has these records; from now on it gets all others."""
@@ -282,6 +278,8 @@ class Table:
             raise QuorumLost(
                 f"{good} of {len(joined)} disks answer as they should, and {need} are needed to change the pool safely"
             )
+        if self._unseen():
+            raise QuorumLost("disks came or went, and what was stored before that is not shown by any disk yet")
 
     # ------------------------------------------------------------------------------------------------------- writing
     def append(self, *ops: AnyOp, wait: bool = True) -> Acks:
@@ -300,12 +298,8 @@ class Table:
         self.book.add(record)
         self._verifier.learn(ops)
         self._refold()
-        memberships = [self.membership()]
-        if any(isinstance(op, AddDisk) for op in ops):
-            memberships = [before]  # the new disk is not filled yet: it neither helps nor counts
-        elif any(isinstance(op, Joined) for op in ops):
-            memberships = [before, *memberships]  # who still knows the old pool only must see it, too
-        return self._spread(name if wait else "", memberships, wait=wait)
+        adds = any(isinstance(op, AddDisk) for op in ops)  # the new disk is not filled yet: it neither helps nor counts
+        return self._spread(name if wait else "", before if adds else self.membership(), wait=wait)
 
     def require_right(self, right: str) -> None:
         """Raise RightMissing unless this device may do that ('': whoever has the owner's word may).  Others would not
@@ -339,7 +333,10 @@ class Table:
         head = self.book.head(me.id)
         vector = {device: seq for device, seq in self.state.heads.items() if device != me.id}
         served = self._spreader.served
-        acked = {disk.id: served.get(disk.id, {}).get(me.id, 0) for disk in self.state.joined()}
+        told = [disk.id for disk in self.state.joined()]
+        if head:  # whether a disk knows that it was taken out: nobody asks it again
+            told += [op.disk for op in head.body.ops if isinstance(op, RemoveDisk)]
+        acked = {disk: served.get(disk, {}).get(me.id, 0) for disk in told}
         body = Body(lamport=self.state.lamport + 1, ops=tuple(ops), vector=vector, acked=acked)
         now = int(self.env.now() * 1000)
         seq, prev = (head.seq + 1, head.digest) if head else (1, bytes(32))
@@ -347,9 +344,9 @@ class Table:
         blob = seal_record(root.meta, header, encode_body(body), me.private, self.env)
         return blob, Record(me.id, seq, hashlib.sha256(blob).digest(), prev, now, body)
 
-    def _spread(self, hint: str, memberships: list[Membership], *, wait: bool) -> Acks:
+    def _spread(self, hint: str, membership: Membership, *, wait: bool) -> Acks:
         futures = self._spreader.catch_up(self.usable(), hint)
-        return self._spreader.wait(futures, memberships) if wait else Acks(frozenset(), durable=False)
+        return self._spreader.wait(futures, membership) if wait else Acks(frozenset(), durable=False)
 
     def spread_head(self, *, wait: bool = True) -> Acks:
         """Send everything that usable disks lack, up to this device's newest record; count who has it now."""
@@ -357,25 +354,30 @@ class Table:
         if head is None:
             return Acks(frozenset(), durable=False)
         name = record_name(head.device, head.seq, head.digest)
-        return self._spread(name if wait else "", [self.membership()], wait=wait)
+        return self._spread(name if wait else "", self.membership(), wait=wait)
 
-    def fence(self, acks: Acks, again: Callable[[], None] = lambda: None) -> Acks:
-        """After a commit: read the membership with R.  Where it has changed meanwhile, only present members count, so
-        everything is sent again (``again``: what goes everywhere besides the record), until it stays (mc_join).
+    def fence(
+        self, acks: Acks, again: Callable[[], None] = lambda: None, ready: Callable[[], None] | None = None
+    ) -> Acks:
+        """After a commit, or an announcement: read the membership with R.  Where it has changed meanwhile, everything
+        is sent again (``again``: what goes everywhere besides the record), until it stays.
 
-        Raises QuorumLost when R disks do not answer any more, or too few present members have the record.
+        ``ready``: what must answer, if not R.  Raises QuorumLost when R disks do not answer any more, or too few
+        present members have the record.
         """
         for _ in range(FENCES):
-            before = self.membership()
+            before, seats = self.membership(), self._seats()
             self.open()
-            self.require_quorum()
+            (ready or self.require_quorum)()
             self.require_right(APPEND)  # announced to be evicted: what was just written may be cut off
-            now = self.membership()
-            if (now.joined, now.joining) == (before.joined, before.joining):
+            if self._seats() == seats and not grown(before, self.membership()):
                 return acks
             again()
             acks = self.spread_head()
         raise QuorumLost("disks are added or removed all the time: the commit cannot be acknowledged")
+
+    def _seats(self) -> set[tuple[bytes, bool]]:
+        return {(disk.id, disk.joined) for disk in self.state.members()}
 
     def everywhere(self, name: str, data: bytes, on_holder: OnHolder | None = None) -> Acks:
         """Put another immutable object on every usable member and wait for W of the joined ones.
@@ -383,7 +385,7 @@ class Table:
         ``on_holder(disk)``: called by ``flush`` for disks that have it after all.
         """
         futures = self._spreader.put(self.usable(), name, data, on_holder)
-        return self._spreader.wait(futures, [self.membership()])
+        return self._spreader.wait(futures, self.membership())
 
     def flush(self, patience: float) -> None:
         """Give what is still under way a last chance, then keep only those own records that some disk lacks."""

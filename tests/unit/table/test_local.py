@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,14 +123,31 @@ def test_an_error_of_the_database_is_one_of_ours(local: Local) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------------- content
+def record(seq: int, blob: bytes) -> tuple[bytes, int, bytes, bytes]:
+    return b"d" * 8, seq, hashlib.sha256(blob).digest(), blob
+
+
 def test_records_are_kept_once_and_found_by_digest(local: Local) -> None:
-    row = (b"d" * 8, 2, b"x" * 32, b"bytes")
-    local.add_records([row, (b"d" * 8, 1, b"y" * 32, b"older"), row])
-    local.add_records([(b"d" * 8, 2, b"z" * 32, b"fork")])
+    row = record(2, b"bytes")
+    local.add_records([row, record(1, b"older"), row])
+    local.add_records([record(2, b"fork")])
     assert [found[1] for found in local.records()] == [1, 2, 2]
-    assert local.blob(b"d" * 8, 2, b"x" * 32) == b"bytes"
+    assert local.blob(*row[:3]) == b"bytes"
     with pytest.raises(KeyError):
-        local.blob(b"d" * 8, 3, b"x" * 32)
+        local.blob(b"d" * 8, 3, row[2])
+
+
+@pytest.mark.parametrize("damage", [b"bytez", b"", "text", 7, None])
+def test_a_record_that_has_rotted_is_forgotten_and_can_be_kept_anew(local: Local, damage: object) -> None:
+    row, other = record(2, b"bytes"), record(1, b"older")
+    local.add_records([row, other])
+    with local.db.transaction() as tx:
+        tx.execute("UPDATE records SET blob=? WHERE seq=2", (damage,))
+    assert local.records() == [other]
+    with pytest.raises(KeyError):
+        local.blob(*row[:3])
+    local.add_records([row])
+    assert local.records() == [other, row]
 
 
 def test_what_a_disk_served_is_never_lowered(local: Local) -> None:
