@@ -8,7 +8,7 @@
     |   |- AuthExpired  PermissionDenied  QuotaExceeded  ObjectTooLarge  Misconfigured  ContentBlocked  Unsupported
     |   `- ProtocolError      anything that leaked, with its cause
     |- IntegrityError         ShardCorrupt  SealBroken  SignatureInvalid  RolledBack  Forked
-    |- RedundancyError        NotEnoughShards  NotEnoughDisks  QuorumLost
+    |- RedundancyError        NotEnoughShards  NotEnoughDisks  QuorumLost  NoRoomForTable  TooWeak
     `- PoolError              NotInTable  WrongPassphrase  RightMissing  RecoveryPending  PoolBusy  SourcesUnreadable
                               Evicted  KeysChanged                      (both RightMissing)
 
@@ -299,7 +299,27 @@ class QuorumLost(RedundancyError):
     """Too few disks answered to read the newest state for certain, or to record a change safely."""
 
     exit_code = EXIT_TEMPORARY
-    default_hint = "Nothing is lost. Bring the missing disks back and run the command again."
+    default_hint = (
+        "Nothing is lost. Bring the missing disks back and run the command again. "
+        "If one is gone for good: 'webraid backend rm NAME --lost'."
+    )
+
+
+class NoRoomForTable(QuorumLost):
+    """The same, and it is for lack of room that disks did not take a record, or what every disk holds."""
+
+    exit_code = EXIT_QUOTA
+    default_hint = (
+        "Nothing is lost. A few megabytes are enough: free them beside the pool, or raise the quota; then delete old "
+        "snapshots ('webraid forget', 'webraid prune --no-repack') or add a disk."
+    )
+
+
+class TooWeak(RedundancyError):
+    """Fewer losses would be survived than the caller insists on: nothing names what was sent."""
+
+    exit_code = EXIT_TEMPORARY
+    default_hint = "Bring the missing disks back, make room or add a disk; what was sent already is not sent again."
 
 
 # --------------------------------------------------------------------------------------------------------------- pool

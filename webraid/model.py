@@ -156,3 +156,8 @@ def show_size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     raise AssertionError
+
+
+def many(number: int, noun: str, plural: str = "") -> str:
+    """'1 file', '1,200 files', '3 entries'."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

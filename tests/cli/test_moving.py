@@ -38,6 +38,7 @@ def test_drain_tells_what_goes_where_and_then_offers_to_remove_the_disk(two_more
     one = plan["backend"]
     said = pool("backend", "drain", one, "--deadline", "2999-01-31")
     assert said.code == 0 and f"Nothing needs {one} any more" in said.out and f"webraid backend rm {one}" in said.out
+    assert f"Disk {one} is drained: " in said.out
     again = pool("drain", "--json").document
     assert (again["backend"], again["bytes_left"], again["late"]) == (one, 0, False)
     assert again["deadline"].startswith("2999-01-")

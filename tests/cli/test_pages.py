@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from webraid.cli import verdict, words
-from webraid.cli.gauge import Gauge
+from webraid.cli.gauge import Flow, Gauge
 from webraid.cli.render import Screen
 from webraid.cli.render.live import _Picture
 from webraid.cli.traffic import Traffic
@@ -84,7 +84,7 @@ def test_a_healthy_pool_is_a_page_without_a_next_step(draw: Draw) -> None:
             "FAILED: some data cannot be read now: 3 packs",
             "",
         ),
-        ({"survives": 0, "state": "degraded"}, "no further disk may be lost (raid6 promises 2 losses)", ""),
+        ({"survives": 0, "state": "degraded"}, "no further disk may be lost (raid6 promises 2)", ""),
         ({"survives": 1, "state": "degraded", "missing_shards": 4}, "one further disk may be lost", "webraid repair"),
         ({"alarms": ["d1: rolled back"], "state": "degraded"}, "not all is as it should be", "webraid check"),
         ({"snapshots": 0}, "All is well", "webraid put PATH"),
@@ -127,6 +127,18 @@ def test_an_alarm_is_on_the_page_of_a_put(draw: Draw) -> None:
     assert "ALARM: d3" in page
     assert "Snapshot aaaa of the same folder" in page
     assert "Next: Run 'webraid check'" in page
+
+
+def test_a_put_that_reached_less_names_the_disks_that_failed(draw: Draw) -> None:
+    result = PutResult("4f3a12cd", "raid6", survives=1, promised=2, disks=6)
+    flows = [Traffic("d2", 100, 0, 3, 0, 2), Traffic("d3", 100, 0, 3)]
+    assert "Next: Bring d2 back ('webraid status' says what is wrong)" in draw(lambda screen: screen.put(result, flows))
+    assert "Bring the missing disks back, if there are any" in draw(lambda screen: screen.put(result, flows[1:]))
+
+
+def test_a_snapshot_of_nothing_but_names_does_not_boast(draw: Draw) -> None:
+    result = PutResult("4f3a12cd", "raid6", survives=5, promised=2, disks=6)
+    assert "Survives the loss of any 2 of 6 disks." in draw(lambda screen: screen.put(result, []))
 
 
 def test_errors_of_disks_have_a_column_only_when_there_are_some(draw: Draw) -> None:
@@ -229,6 +241,46 @@ def test_the_picture_of_a_job_fits_the_terminal(width: int) -> None:
     assert drive.split()[-4:] == ["80.0", "MiB", "20.0", "MiB/s"]
     (b2,) = (line for line in lines if line.startswith("  b2"))
     assert "does not" in b2
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_disks_that_are_read_and_written_tell_both_and_no_bar_is_overfull(width: int) -> None:
+    flows = [Traffic("d1", down=8 << 20), Traffic("d2", up=3 << 20, down=5 << 20), Traffic("nas", up=4 << 20)]
+    gauge = Gauge(Clock().env(), "rebuild", lambda: flows)
+    gauge.take(Started("rebuild", 4, 8 << 20))
+    gauge.take(Progress(5, 9 << 20, 9 << 20))  # another machine put something there meanwhile
+    there = io.StringIO()
+    screen = Screen(Clock().env())
+    screen.out = Console(file=there, width=width, force_terminal=True, color_system=None)
+    screen.out.print(_Picture(screen, gauge))
+    head, whole, *disks = there.getvalue().splitlines()
+    assert "5 shards" in head and "of 4" not in head and "100%" in whole
+    bars = ["▒▒▒▒▒▒▒▒", "███▒▒▒▒▒", "████░░░░"]
+    told = ["8.0 MiB out", "3.0 MiB in 5.0 MiB out", "4.0 MiB in"]
+    assert [line.split()[1] for line in disks] == bars
+    assert [" ".join(line.split()[2 : 2 + len(words.split())]) for line, words in zip(disks, told, strict=True)] == told
+
+
+def test_a_put_counts_what_is_sent_and_a_get_what_comes() -> None:
+    flow = Flow("d1", up=7, down=5)
+    assert [flow.moved(job) for job in ("put", "get", "check", "drain")] == [7, 5, 5, 12]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_picture_leaves_room_for_what_a_terminal_echoes_at_ctrl_c(width: int) -> None:
+    assert max(map(len, picture(width).splitlines())) <= width - len("^C")
+
+
+@pytest.mark.parametrize(("path", "shown"), [("photos/a.jpg", "  photos/a.jpg"), ("x" * 90 + "/b.jpg", "  ...xxx")])
+def test_the_file_that_is_being_read_is_shown_by_its_end(path: str, shown: str) -> None:
+    gauge = Gauge(Clock().env(), "put")
+    gauge.take(Progress(0, 1 << 20, 0, current=path))
+    there = io.StringIO()
+    screen = Screen(Clock().env())
+    screen.out = Console(file=there, width=60, force_terminal=True, color_system=None)
+    screen.out.print(_Picture(screen, gauge))
+    line = there.getvalue().splitlines()[1]
+    assert line.startswith(shown) and line.rstrip().endswith(".jpg") and len(line) <= 58
 
 
 def test_the_remaining_time_is_unknown_until_something_moved() -> None:

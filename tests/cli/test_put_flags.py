@@ -111,6 +111,45 @@ def test_without_a_path_every_source_is_stored(sources: Machine) -> None:
     assert document["exit_code"] == EXIT_PARTIAL
 
 
+def test_quiet_tells_what_failed_and_nothing_else(sources: Machine, work: Path) -> None:
+    run = sources("-q", "put")
+    assert run.code == EXIT_PARTIAL and run.err == ""
+    (line,) = run.out.splitlines()
+    assert line.startswith("gone: NOT STORED: none of the paths could be read") and "Check the paths" in line
+    document = sources("--json", "-q", "put", "--source", "work", "--force").document
+    assert "snapshot_id" not in document and document["unchanged_since"] and document["snapshot_ids"] == []
+    some = sources("put", "-q", work, work / "nowhere")
+    snapshot = sources("snapshots", "--json").document["snapshots"][-1]["short_id"]
+    assert some.code == EXIT_PARTIAL
+    assert some.out.splitlines() == [
+        f"1 file is not stored as it should be; snapshot {snapshot} is made without them:",
+        f"  {work}/nowhere: no such file or directory",
+    ]
+
+
+def test_every_source_names_its_snapshot_and_the_whole_lists_them(sources: Machine, work: Path) -> None:
+    config = sources.root / "config.toml"
+    config.write_text(config.read_text() + f'\n[[source]]\nname = "c"\npaths = ["{work}/main.c"]\n')
+    document = sources("--json", "put", "--source", "work", "--source", "c").document
+    assert document["snapshot_ids"] == [part["snapshot_id"] for part in document["sources"]]
+    assert len(set(document["snapshot_ids"])) == 2 and "snapshot_id" not in document
+    one = sources("--json", "put", "--source", "c").document
+    assert one["snapshot_ids"] == [one["snapshot_id"]] == [one["sources"][0]["snapshot_id"]]
+
+
+def test_a_snapshot_can_be_dated_back(home: Machine, work: Path) -> None:
+    assert home("put", work, "--time", "2019-12-31 23:59:58").code == EXIT_OK
+    lines = home("snapshots").out.splitlines()
+    assert "2019-12-31 23:59" in lines[1] and "2019" not in lines[2]  # the oldest comes first
+    assert home("put", work, "--time", "2020-01-01T00:00:00+00:00").code == EXIT_OK
+    times = [shot["time"] for shot in home("snapshots", "--json").document["snapshots"]]
+    assert times[1] == "2020-01-01T00:00:00.000+00:00"
+    for wrong, said in (("yesterday", "is not a time"), ("2999-01-01", "cannot be of the future")):
+        run = home("put", work, "--time", wrong)
+        assert (run.code, said in run.err) == (EXIT_USAGE, True)
+    assert home("put", work, "--time", "now").code == EXIT_OK
+
+
 def test_one_source_can_be_named(sources: Machine) -> None:
     assert sources("put", "-q", "--source", "work") == Run(EXIT_OK, "", "")
     again = sources("put", "--source", "work")

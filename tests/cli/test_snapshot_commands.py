@@ -163,9 +163,13 @@ def test_du_tells_sizes_folder_by_folder(three: Machine) -> None:
     assert [folder["path"] for folder in document["folders"]] == ["/photos", "/photos/2024"]
     assert document["total_size"] == document["folders"][0]["size"] == len(PICTURE) + 256 * 50 + 3
     assert document["total_stored_size"] > len(PICTURE)
+    assert "unique_stored_size" not in document
     page = three("du", "latest~2").out
     assert "photos/" in page
-    assert "2.4 MiB" in page
+    assert "2.4 MiB" in page and "--unique tells" in page
+    alone = three("du", "latest~2", "--unique", "--json").document
+    assert 0 < alone["unique_uncompressed_size"] < alone["total_uncompressed_size"]
+    assert "only here" in three("du", "latest~2", "-u").out
 
 
 def test_an_older_file_is_written_to_stdout(three: Machine) -> None:

@@ -232,8 +232,8 @@ def test_doctor_on_a_pool_that_lost_a_disk(home: Machine, lose: Lose) -> None:
     run = home("doctor", "--no-canary")
     assert run.code
     assert "d4" in run.out
-    assert "webraid backend rm d4 --lost" in run.out
-    assert "only 1 further may be lost, and raid6 promises 2 losses" in run.out
+    assert "webraid rebuild d4 --onto NEW" in " ".join(run.out.split())
+    assert "only 1 further disk may be lost, and raid6 promises 2" in run.out
 
 
 def test_a_failed_run_is_told_by_doctor(home: Machine) -> None:
@@ -258,3 +258,52 @@ def test_the_guides_commands_work_word_for_word(home: Machine) -> None:
         said += run.out
     for sentence in ("All is well", "Nothing to mend", "The drill went well", "about 1 in", "things to look after"):
         assert sentence in said
+
+
+# ----------------------------------------------------------------------------------------------------- after a loss
+def test_a_disk_too_few_is_named_and_rebuilding_it_is_the_next_step(home: Machine, lose: Lose) -> None:
+    lose("d2")
+    run = home("repair")
+    assert run.out.startswith("Nothing to mend; d2 does not answer: what it has is waited for.")
+    assert "Next: Bring d2 back, or see 'webraid rebuild --help'" in run.out
+    run = home("repair", "-n")
+    assert "d2 does not answer" in run.out and "Next: webraid rebuild d2" in run.out
+    added = home("add-backend", "local", "d5", "--path", home.root / "d5")
+    assert "the pool has 5 disks; d2 does not answer." in added.out
+    assert "Next: webraid rebuild d2 --onto d5" in added.out
+    assert "survives" not in added.out
+    assert home("rebuild", "d2", "--onto", "d5").code == EXIT_OK
+    assert home("status").out.startswith("All is well")
+
+
+def test_a_dry_repair_says_what_would_go_where(home: Machine) -> None:
+    assert home("repair", "-n").out == "Nothing is known to be missing.\n"
+    for path in shards(home, "d1"):
+        path.unlink()
+    home("scrub", "--list")
+    run = home("repair", "--dry-run")
+    assert run.code == EXIT_OK
+    assert "would be made again" in run.out and "\n  d1  " in run.out and "Next: webraid repair" in run.out
+    document = home("repair", "-n", "--json").document
+    assert document["dry_run"] and document["planned"][0]["backend"] == "d1"
+    assert document["bytes_stored"] == sum(item["bytes"] for item in document["planned"])
+    assert undocumented(document) == []
+    assert "made again" in home("repair").out
+
+
+def test_two_lost_of_a_level_that_has_more_to_spare_are_further_losses(home: Machine, lose: Lose) -> None:
+    (home.root / "little").write_text("a")
+    lose("d4")
+    out = home("status").out
+    assert out.startswith("DEGRADED: everything can be read; one further disk may be lost (raid6 promises 2).")
+    lose("d3", "d2")
+    out = home("status").out
+    assert out.startswith("FAILED") and "Next: Bring d2, d3 and d4 back: what cannot be read lies there" in out
+
+
+def test_a_drained_disk_is_not_said_to_have_anything_to_go(home: Machine) -> None:
+    assert home("add-backend", "local", "d5", "--path", home.root / "d5").code == EXIT_OK
+    assert home("drain", "d1").code == EXIT_OK
+    assert "d1: is emptied: nothing needs it any more ('webraid backend rm d1')" in home("status").out
+    (one,) = [disk for disk in home("status", "--json").document["backends"] if disk["name"] == "d1"]
+    assert one["bytes_alone"] == 0 < one["bytes_stored"]

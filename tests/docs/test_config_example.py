@@ -52,7 +52,9 @@ def test_it_is_a_config_file(text: str, tmp_path: Path) -> None:
 
 def test_its_sections_are_the_ones_that_are_accepted() -> None:
     raw = tomllib.loads(everything())
-    assert set(raw) == {"version", "disk", "source", *SECTIONS}
+    assert set(raw) == {"version", "disk", "source", "profile", *SECTIONS}
+    for name in config.PROFILED:
+        assert f"[{name}]" in TEXT.partition("# A profile:")[2].partition("[profile")[0]
     assert set(raw["source"][0]) == set(fields(config.Source))
     for name, kind in SECTIONS.items():
         assert set(raw[name]) == set(fields(kind)), name
@@ -92,6 +94,7 @@ def test_the_environment_variables_it_names_are_the_ones_that_are_read(tmp_path:
     assert named == variables.keys()
     (tmp_path / "config.toml").write_text(TEXT)
     words = {"WEBRAID_SECRETS_STORE": "keyring", "WEBRAID_CHECK_SCRUB": "full", "WEBRAID_NOTIFY_WHEN": "always"}
+    words["WEBRAID_SCHEDULE_PROFILE"] = "night"
     flags = {"WEBRAID_SCHEDULE_CATCH_UP": "no", "WEBRAID_SCHEDULE_ON_BATTERY": "yes"}
     loaded = config.load(tmp_path / "config.toml", dict.fromkeys(named, "7") | words | flags)
     read = {
@@ -104,6 +107,6 @@ def test_the_environment_variables_it_names_are_the_ones_that_are_read(tmp_path:
 
 
 def test_an_option_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text(TEXT.replace("[limits]", "[limits]\nfrob = 1"))
+    (tmp_path / "config.toml").write_text(TEXT.replace("[limits]\n", "[limits]\nfrob = 1\n", 1))
     with pytest.raises(ConfigError, match="frob"):
         config.load(tmp_path / "config.toml", {})

@@ -132,7 +132,7 @@ def test_a_disk_that_is_away_and_what_to_do(stored: Home) -> None:
     found = diagnosis(stored)
     (item,) = [item for item in found.open if item.topic == "disks"]
     assert item.disk == "d2"
-    assert "webraid backend rm d2 --lost" in item.todo
+    assert "webraid rebuild d2 --onto NEW" in item.todo
     assert about(found, "redundancy")
     assert found.exit_code != EXIT_OK
 
@@ -315,3 +315,49 @@ def test_what_is_lost_with_a_domain(tmp_path: Path) -> None:
     assert together.survives in (0, 1)
     attic = next(rate for rate in found.rates if rate.domain == "attic")
     assert attic.rate == pytest.approx(2 * LOST["local"])
+
+
+# ------------------------------------------------------------------------------------------------------------- sources
+def sources(machine: Home, text: str) -> Diagnosis:
+    config = machine.folder / "config.toml"
+    config.write_text(config.read_text().partition("[[source]]")[0] + f'[[source]]\nname = "all"\n{text}\n')
+    return diagnosis(machine)
+
+
+def told(found: Diagnosis) -> set[tuple[str, str]]:
+    """What is said of sources: how severe, and of what."""
+    items = [item for item in found.findings if item.topic == "sources"]
+    places = ("disk d", "state folder", "logins", "config, too", "without")
+    return {(item.severity.value, place) for item in items for place in places if place in item.what}
+
+
+def test_a_source_that_holds_the_pools_own_disks_is_told_with_what_to_leave_out(stored: Home) -> None:
+    found = sources(stored, f'paths = ["{stored.folder}"]')
+    assert told(found) == {("warning", "disk d"), ("note", "state folder"), ("good", "config, too")}
+    disks = [item for item in found.open if item.topic == "sources"]
+    assert [item.disk for item in disks] == ["d1", "d2", "d3", "d4"]
+    assert f'exclude = ["{stored.disk(1)}/"]' in disks[0].todo
+
+
+def test_what_a_source_leaves_out_is_not_told(stored: Home) -> None:
+    only_d1 = f'paths = ["{stored.folder}"]\nexclude = ["d*/", "!d1/", "{stored.folder}/state/", "*.toml"]'
+    found = sources(stored, only_d1)
+    assert told(found) == {("warning", "disk d")}
+    assert [item.disk for item in found.open if item.topic == "sources"] == ["d1"]
+    (stored.folder / "secrets.toml").touch(mode=0o600)
+    (stored.folder / ".nobackup").touch()
+    assert told(sources(stored, f'paths = ["{stored.folder}"]\nexclude-if-present = [".nobackup"]')) == {
+        ("good", "without")
+    }
+    assert ("note", "logins") in told(sources(stored, f'paths = ["{stored.folder}"]'))
+
+
+def test_a_source_behind_a_symlink_is_seen_for_what_it_is(stored: Home, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(stored.folder)
+    assert ("warning", "disk d") in told(sources(stored, f'paths = ["{tmp_path}/link"]'))
+
+
+def test_a_source_that_cannot_be_understood_is_told(stored: Home) -> None:
+    found = sources(stored, 'paths = ["photos"]')
+    (item,) = [item for item in found.open if item.topic == "sources"]
+    assert "no absolute path" in item.what and item.todo

@@ -57,6 +57,23 @@ def test_a_home_folder_put_back_keeps_the_pool_that_lies_in_it(
     assert exclude or KEPT_OURS in result.notes
 
 
+def test_links_that_lead_to_the_pool_stay(home: Home, tmp_path: Path) -> None:
+    """What was moved to a larger drive, with a link in its old place, is found by that link alone."""
+    with home.open() as pool:
+        pool.put([str(home.folder)], exclude=("/ann/state", "/ann/d?", "config.toml"))
+    (tmp_path / "big" / "inner").mkdir(parents=True)
+    for name in ("d1", "state"):
+        (home.folder / name).rename(tmp_path / "big" / "inner" / name)
+        (home.folder / f"way to {name}").symlink_to(tmp_path / "big" / "inner")
+        (home.folder / name).symlink_to(f"way to {name}/{name}")
+    (home.folder / "docs" / "link").symlink_to("letter")
+    with home.open() as pool:
+        result = pool.get(in_place=True, delete=True, overwrite="always")
+    assert (result.exit_code, result.deleted) == (EXIT_OK, 1)
+    with home.open() as pool:
+        assert pool.status().answered == 3
+
+
 def test_delete_refuses_a_target_that_is_a_disk_of_the_pool(home: Home) -> None:
     before = own(home)
     with home.open() as pool:

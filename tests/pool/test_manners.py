@@ -25,7 +25,7 @@ from webraid.files.compare import compare_trees
 from webraid.jobs.events import DiskNotice
 from webraid.jobs.idle import ALIVE, CLOSED_AFTER, keep_alive, overdue
 from webraid.jobs.manners import minute_of_day
-from webraid.jobs.seats import HEADROOM, reserve_of
+from webraid.jobs.seats import HEADROOM, TABLE_ROOM, reserve_of
 from webraid.model import Usage
 from webraid.pool import Pool, open_pool
 from webraid.table.survey import AT_ONCE
@@ -298,7 +298,8 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_put_costs_nothing(
         (None, Caps(usage=True), Usage(used=1 << 30, free=14 << 30, total=15 << 30), HEADROOM),
         (None, Caps(usage=True), Usage(used=0, free=2_000_000_000), 200_000_000),
         (None, Caps(usage=True), Usage(), 0),
-        (None, Caps(usage=True, local=True), Usage(used=0, free=1 << 40, total=1 << 40), 0),
+        (None, Caps(usage=True, local=True), Usage(used=0, free=1 << 40, total=1 << 40), TABLE_ROOM),
+        (None, Caps(usage=True, local=True), Usage(used=0, free=1_000_000_000), 10_000_000),
         (0, Caps(usage=True), Usage(used=1 << 30, free=14 << 30, total=15 << 30), 0),
         (7, Caps(usage=True, local=True), Usage(free=14 << 30), 7),
     ],

@@ -479,3 +479,57 @@ def test_nothing_is_done_where_nothing_is_missing(home: Make, tree: Path) -> Non
         result = pool.repair()
     assert (result.shards, result.bytes, result.read) == (0, 0, 0)
     assert watch.shards("get") == watch.shards("put") == Counter()
+
+
+# ------------------------------------------------------------------------------------------------------------- dry run
+def objects(machine: Home) -> list[Path]:
+    return sorted(path for number in range(1, 7) for path in machine.disk(number).rglob("*") if path.is_file())
+
+
+def test_a_dry_run_foretells_what_repair_does_and_changes_nothing(small: Make, tree: Path) -> None:
+    machine = small("raid6", 6)
+    stored(machine, tree)
+    with machine.open() as pool:
+        nothing = pool.repair_plan()
+        packs = data_packs(pool)
+    assert (nothing.shards, nothing.waiting, nothing.lost, nothing.planned, nothing.exit_code) == (0, 0, 0, {}, EXIT_OK)
+    lost = list(data_shards(machine, packs, 1, 2))
+    size = sum(path.stat().st_size for path in lost)
+    for path in lost:
+        path.unlink()
+    with machine.open() as pool:
+        pool.scrub("list")
+    before = objects(machine)
+    with machine.open() as pool:
+        foreseen = pool.repair_plan()
+    assert objects(machine) == before
+    assert (foreseen.shards, foreseen.size, foreseen.planned.keys()) == (len(lost), size, {"d1", "d2"})
+    assert foreseen.read > size / 2
+    shutil.rmtree(tree)  # so that it must really read
+    with machine.open() as pool:
+        done = pool.repair()
+        assert pool.repair_plan().shards == 0
+    assert (done.shards, done.bytes, done.waiting) == (foreseen.shards, foreseen.size, 0)
+
+
+def test_disks_that_do_not_answer_are_named_as_nothing_is_made_again(small: Make, tree: Path) -> None:
+    machine = small("raid6", 6)
+    stored(machine, tree)
+    shutil.rmtree(machine.disk(3))
+    with machine.open() as pool:
+        foreseen, done = pool.repair_plan(), pool.repair()
+    assert (foreseen.shards, foreseen.silent) == (0, ["d3"])
+    assert (done.shards, done.silent) == (0, ["d3"])
+
+
+def test_more_lost_than_the_level_bears_is_foreseen(small: Make, tree: Path) -> None:
+    machine = small("raid5", 3)
+    stored(machine, tree)
+    with machine.open() as pool:
+        packs = data_packs(pool)
+    for path in data_shards(machine, packs, 1, 2):
+        path.unlink()
+    with machine.open() as pool:
+        pool.scrub("list")
+        foreseen = pool.repair_plan()
+    assert foreseen.lost and foreseen.exit_code == 21

@@ -287,6 +287,19 @@ def test_a_folder_is_measured_alone_and_doubles_count_once(pool: Pool) -> None:
         pool.du("latest:photos/nowhere")
 
 
+def test_what_no_other_snapshot_has_is_told_when_asked_for(pool: Pool) -> None:
+    assert pool.du("latest~2").unique is None
+    first = pool.du("latest~2", unique=True).unique
+    assert first is not None
+    gone = len("onegoinga file")  # list.txt as it was, gone.txt and turns; the rest is in the later ones, too
+    assert (first.content, first.stored > gone) == (gone, True)
+    for name in ("latest", "latest~1"):  # these two hold the same
+        same = pool.du(name, unique=True).unique
+        assert same is not None and (same.content, same.stored) == (0, 0)
+    part = pool.du("latest~2:photos/2024", unique=True).unique
+    assert part is not None and part.content == len("one")
+
+
 def test_a_file_of_an_older_snapshot_is_written_out(pool: Pool) -> None:
     assert b"".join(pool.cat("latest~2:photos/2024/list.txt")) == b"one"
     assert b"".join(pool.cat("latest:photos/gone.txt", which=Which.of(tags=["first"]))) == b"going"

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.pool.machine import Home
+from tests.pool.test_prune_attacks import stopped
 from webraid.errors import EXIT_OK
 from webraid.jobs.events import DiskBytes, Progress
-from webraid.model import PoolState
+from webraid.model import PackKind, PoolState
 from webraid.pool import open_pool
 
 
@@ -36,8 +37,32 @@ def test_what_an_interrupted_put_has_stored_is_not_taken_for_a_loss(tmp_path: Pa
         now = pool.status()
         assert (now.state, now.survives, now.unreadable_packs) == (PoolState.ONLINE, 1, 0)
         assert now.unfinished_packs > 0
+        assert (pool.durability().survives, [level.survives for level in pool.durability().levels]) == (1, [1])
         assert pool.check(read_data=True).exit_code == EXIT_OK
         assert pool.scrub("full").exit_code == EXIT_OK
     with machine.open() as pool:
         assert pool.put([str(movies)]).exit_code == EXIT_OK
         assert pool.status().unfinished_packs == 0
+
+
+def test_what_an_interrupted_put_has_stored_anew_does_not_hide_a_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine, movie = Home(tmp_path / "home").make("raid1", 2), tmp_path / "movie"
+    movie.write_bytes(random.Random(1).randbytes(1 << 20))
+    with machine.open() as pool:
+        pool.put([str(movie)])
+        (pack,) = (pack.id.hex() for pack in pool._ctx.index.packs(PackKind.DATA))
+    for path in tmp_path.rglob(f"{pack}.*"):
+        path.unlink()
+    with machine.open() as pool:
+        pool.check()
+        assert pool.status().unreadable_packs == 1
+    again = movie.rename(tmp_path / "the same")
+    stopped(machine, again, monkeypatch, committed=False)
+    with machine.open() as pool:  # if this machine went now nobody would find it
+        now = pool.status()
+        assert now.unfinished_packs and (now.state, now.unreadable_packs) == (PoolState.FAILED, 1)
+    with machine.open() as pool:
+        assert pool.put([str(again)]).exit_code == EXIT_OK
+        assert pool.status().state == PoolState.ONLINE

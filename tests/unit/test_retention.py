@@ -128,6 +128,18 @@ def test_a_partial_snapshot_never_counts_and_goes_when_a_whole_one_is_newer() ->
     assert kept([before, after], Policy({"last": 1})) == [7, 8]  # there is nothing whole yet
 
 
+def test_a_partial_snapshot_stays_for_a_month_while_no_put_since_could_read_everything() -> None:
+    def nights(*ages: int, problems: bool) -> list[Candidate]:
+        return [Candidate(b"%d" % age, NOON - timedelta(days=age), problems=problems) for age in ages]
+
+    partial = Candidate(b"99", NOON - timedelta(days=29), partial=True)
+    older = Candidate(b"98", NOON - timedelta(days=31), partial=True)
+    broken, clean = nights(0, 1, 20, problems=True), nights(5, problems=False)
+    assert kept([partial, older, *broken], Policy({"last": 1})) == [0, 99]
+    assert kept([partial, older, *broken, *clean], Policy({"last": 1})) == [0]
+    assert kept([partial, older, *nights(40, problems=False)], Policy({"last": 1})) == [40, 98, 99]
+
+
 # ---------------------------------------------------------------------------------------------------------------- time
 @pytest.mark.parametrize(
     ("zone", "same_day"),

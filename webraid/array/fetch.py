@@ -24,12 +24,13 @@ from webraid.errors import (
     Misconfigured,
     NotEnoughShards,
     ObjectNotFound,
+    PermissionDenied,
     QuotaExceeded,
     RateLimited,
     ShardCorrupt,
     Unavailable,
 )  # fmt: skip
-from webraid.model import Code, Home, Pack, shard_name
+from webraid.model import Code, DiskState, Home, Pack, shard_name
 
 LOCAL_FLOOR = 1.0  # seconds: a folder's disk may spin up, and nothing is gained by asking twice sooner
 TICK = 0.5  # seconds at most between two looks at the clock, so that Ctrl-C is heard
@@ -86,7 +87,8 @@ class Fetch:
         self._futures: dict[Flight, Future[bytes]] = {}
         disks = standing.disks
         self._scheduler = Scheduler(
-            standing.book, standing.probation, {disk: max(1, disks[disk].caps.connections) for disk in disks},
+            standing.book, standing.probation,
+            {disk: max(1, disks[disk].transfers or disks[disk].caps.connections) for disk in disks},
             usable=lambda disk: disks[disk].health.usable, floor=standing.floor_of,
         )  # fmt: skip
 
@@ -223,11 +225,19 @@ def _key(pack: Pack, home: Home) -> tuple[int, bytes]:
 
 
 def _words(error: BaseException) -> str:
-    if isinstance(error, ObjectNotFound):
-        return "it is not there"
-    if isinstance(error, ShardCorrupt):
-        return "it is damaged"
-    return type(error).__name__
+    words = next((words for kind, words in _REASONS if isinstance(error, kind)), "")
+    return words or type(error).__name__
+
+
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (ObjectNotFound, "it is not there"),
+    (ShardCorrupt, "it is damaged"),
+    (Unavailable, "does not answer"),
+    (AuthExpired, "its login is over"),
+    (PermissionDenied, "it may not be read"),
+    (QuotaExceeded, "no budget is left for it"),
+    (RateLimited, "the provider asks for patience"),
+)
 
 
 def _not_enough(job: Job, good: Set[int], disks: Mapping[bytes, Disk]) -> NotEnoughShards:
@@ -240,6 +250,8 @@ def _not_enough(job: Job, good: Set[int], disks: Mapping[bytes, Disk]) -> NotEno
         name = disks[home.disk].name if home.disk in disks else f"{home.disk.hex()} (not in the pool)"
         if home.disk not in disks:
             lost.append(name)
+        elif disks[home.disk].health.state is DiskState.OFFLINE:
+            lost.append(f"{name} (left out)")
         elif key in job.reasons:
             lost.append(f"{name} ({job.reasons[key]})")
         elif key[0] not in good:

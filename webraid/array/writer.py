@@ -211,7 +211,8 @@ class Writer:
 
     def _at_once(self, lane: Lane) -> int:
         """One, until it is known what the disk can take."""
-        return max(1, min(lane.disk.caps.connections, AT_ONCE)) if lane.progress >= 0 else 1
+        most = lane.disk.transfers or min(lane.disk.caps.connections, AT_ONCE)
+        return max(1, most) if lane.progress >= 0 else 1
 
     def _put(self, lane: Lane, slot: Slot) -> None:
         assert slot.shard is not None

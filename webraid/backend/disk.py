@@ -45,7 +45,8 @@ class Disk:
 
     Every call returns a Future at once.  Its error is a BackendError naming the disk (except what the function given
     to ``call`` raises itself).  A future that is cancelled while it waits is never sent.  Threads start only when jobs
-    wait, at most ``threads`` (else what caps say); each opens its backend with its first job.
+    wait, at most ``threads`` (else what caps say); each opens its backend with its first job.  ``transfers``: so many
+    jobs at once instead, and so many shards are given to it.
 
     The stack on each thread, from the caller's side: Retrying - Budgeted - Throttled - Guarded - Metered - the plug-in;
     so every single try is limited and counted.  ``lines`` are shared with other disks.  While the breaker of ``health``
@@ -70,11 +71,13 @@ class Disk:
         limits: Limits | None = None,
         lines: Lines | None = None,
         budget: Budget | None = None,
+        transfers: int | None = None,
     ) -> None:
         self.name = name
         self.id = id
         self.domain = domain or name
         self.budget = budget
+        self.transfers = transfers
         self.health = Health(env, allows=lambda op: budget is None or budget.spent(op) is None)
         self.meter = Meter()
         self._open_backend = open_backend
@@ -169,7 +172,7 @@ class Disk:
         with self._wake:
             if self._closed:
                 return False
-            limit = max(1, self._threads or self.caps.connections)
+            limit = max(1, self.transfers or self._threads or self.caps.connections)
             if len(self._queue) >= self._ready and self._alive < limit:
                 threading.Thread(target=self._serve, name=f"disk-{self.name}-{self._alive}", daemon=True).start()
                 self._alive += 1

@@ -27,6 +27,12 @@ class RetryPolicy:
     deadline: float = 60.0
 
 
+def trying_again(retries: int) -> RetryPolicy:
+    """``retries`` further tries after the first; who wants more than usual gives them the time that they take."""
+    usual = RetryPolicy()
+    return RetryPolicy(attempts=retries + 1, deadline=max(usual.deadline, retries * usual.cap / 2))
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How often one error is worth another try: ``times`` (None: as often as the policy allows), for ``ops`` only."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from webraid.cli import documents
+from webraid.cli.choosing import BACKENDS
 from webraid.cli.flags import command
 from webraid.cli.invocation import Invocation
 from webraid.cli.traffic import traffic
@@ -43,6 +44,7 @@ def check(
         int,
         typer.Option(metavar="FILES", min=0, show_default=False, help="Restore so many files for a trial instead."),
     ] = 0,
+    backend: BACKENDS = None,
 ) -> int:
     """Verify what lies on the disks.  Changes nothing there.
 
@@ -66,13 +68,13 @@ def check(
         raise ConfigError(
             "these flags do not go together", hint="Use one of --read-data, --sample and --read-data-subset."
         )
-    if drill and (read_data or sample or subset):
+    if drill and (read_data or sample or subset or backend):
         raise ConfigError("--drill reads what it restores and nothing else", hint="Run the two one after the other.")
     if drill:
         return _drill(call, drill)
     with call.pool() as pool:
         with call.job("check", pool):
-            result = pool.check(read_data=read_data, sample=share, subset=subset)
+            result = pool.check(read_data=read_data, sample=share, subset=subset, disks=backend or ())
         flows = traffic(pool)
     tell = call.show if result.exit_code else call.summary  # -q hides what went as it should, nothing else
     tell(lambda: documents.check(result, flows), lambda screen: screen.checked(result, flows))

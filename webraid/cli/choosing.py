@@ -1,4 +1,5 @@
-"""The options that choose among snapshots, the same in every command that takes them: --host, --path, --tag."""
+"""The options that choose, the same in every command that takes them: snapshots by --host, --path and --tag, disks by
+--backend."""
 
 from __future__ import annotations
 
@@ -27,6 +28,8 @@ TAGS = Annotated[
     list[str] | None,
     typer.Option("--tag", metavar="TAG[,TAG]", help="Only snapshots with this tag; 'a,b': with both (repeatable)."),
 ]
+
+BACKENDS = Annotated[list[str] | None, typer.Option("--backend", metavar="DISK", help="Only this disk (repeatable).")]
 
 
 def which(host: Sequence[str] | None, path: Sequence[str] | None, tag: Sequence[str] | None) -> Which:

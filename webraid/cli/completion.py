@@ -152,6 +152,12 @@ def source_names(incomplete: str) -> list[tuple[str, str]]:
     return _fitting(((source.name, " ".join(source.paths)) for source in sources), incomplete)
 
 
+def profile_names(incomplete: str) -> list[str]:
+    """The profiles of the config file."""
+    config = _config()
+    return [name for name in (config.profiles if config else ()) if name.startswith(incomplete)]
+
+
 def device_names(incomplete: str) -> list[tuple[str, str]]:
     """The machines of the pool."""
     state = _state()
@@ -168,7 +174,7 @@ def level_names(incomplete: str) -> list[tuple[str, str]]:
 BY_OPTION: dict[str, Callable[[str], Words]] = {
     "--level": level_names, "--host": host_names, "--tag": tag_names, "--keep-tag": tag_names,
     "--source": source_names, "--backend": disk_names, "--onto": disk_names, "--disk": disk_names,
-    "--parent": snapshot_names, "--snapshot": snapshot_names,
+    "--parent": snapshot_names, "--snapshot": snapshot_names, "-P": profile_names,
 }  # fmt: skip
 BY_METAVAR: dict[str, Callable[[str], Words]] = {
     "SNAP": snapshot_names, "DISK": disk_names, "SOURCE": source_names, "LEVEL": level_names, "TAG": tag_names,

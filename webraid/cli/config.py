@@ -78,16 +78,19 @@ def _of_kinds(call: Invocation, loaded: Config) -> list[ConfigError]:
 def show(call: Invocation) -> None:
     """Show what is in force.
 
-    That is the config file with what the environment overrides.  Secrets are not shown.
+    That is the config file with what a profile, the environment and flags override.  Secrets are not shown.
 
     \b
     Example:
       webraid config show
     """
-    sections = _sections(_load(call))
+    loaded = _load(call)
+    sections, profiles = _sections(loaded), _profiles(loaded)
+    flat = {f"profile.{name}.{key}": values for name, own in profiles.items() for key, values in own.items()}
+    head = [f"# profile in force: {loaded.profile}", ""] if loaded.profile else []
     call.show(
-        lambda: summary("config show", **sections),
-        lambda screen: screen.lines(_toml(sections)),
+        lambda: summary("config show", **sections, profile=profiles, profile_in_force=loaded.profile),
+        lambda screen: screen.lines([*head, *_toml({**sections, **flat})]),
     )
 
 
@@ -100,7 +103,13 @@ def path(call: Invocation) -> None:
     """
     places = call.places
     call.show(
-        lambda: summary("config path", config=str(places.config), secrets=str(places.secrets), state=str(places.state)),
+        lambda: summary(
+            "config path",
+            config=str(places.config),
+            secrets=str(places.secrets),
+            state=str(places.state),
+            cache=str(places.database) if places.database else None,
+        ),
         lambda screen: typer.echo(places.config),
     )
 
@@ -143,12 +152,26 @@ def _sections(loaded: Config) -> dict[str, Any]:
     from webraid.config import SECTIONS
 
     shown: dict[str, Any] = {name: msgspec.to_builtins(getattr(loaded, name)) for name in SECTIONS}
-    notify = shown["notify"]  # whoever knows such an address may write to it
-    notify["healthchecks"] = HIDDEN if notify["healthchecks"] else ""
-    notify["apprise"] = [HIDDEN for _ in notify["apprise"]]
+    shown["notify"] = _without_addresses(shown["notify"])
     shown["source"] = [msgspec.to_builtins(source) for source in loaded.sources]
     shown["disk"] = [_disk(disk) for disk in loaded.disks]
     return shown
+
+
+def _profiles(loaded: Config) -> dict[str, dict[str, dict[str, Any]]]:
+    return {
+        name: {key: _without_addresses(values) if key == "notify" else dict(values) for key, values in own.items()}
+        for name, own in loaded.profiles.items()
+    }
+
+
+def _without_addresses(notify: Mapping[str, Any]) -> dict[str, Any]:
+    """Whoever knows such an address may write to it."""
+    hidden = {
+        "healthchecks": HIDDEN if notify.get("healthchecks") else "",
+        "apprise": [HIDDEN for _ in notify.get("apprise", ())],
+    }
+    return {key: hidden.get(key, value) for key, value in notify.items()}
 
 
 def _disk(disk: DiskSection) -> dict[str, Any]:

@@ -33,6 +33,8 @@ def troubles(config: Config, environ: Mapping[str, str]) -> list[ConfigError]:
 def _checks(config: Config, environ: Mapping[str, str]) -> Iterator[Check]:
     yield from _of_sections(config)
     yield from _of_notify(config, environ)
+    for name in config.profiles:
+        yield from _of_profile(config, name, environ)
     for source in config.sources:
         yield from _of_source(source, environ)
     for disk in config.disks:
@@ -70,6 +72,17 @@ def _of_sections(config: Config) -> Iterator[Check]:
     yield "[schedule] jobs", partial(known, config.schedule.jobs)
     yield "[schedule] nice", partial(_within, config.schedule.nice, 0, 19)
     yield "[log] keep", partial(_at_least, config.log.keep, 0, "0 or more old files")
+
+
+def _of_profile(config: Config, name: str, environ: Mapping[str, str]) -> Iterator[Check]:
+    """What it changes."""
+    from webraid.config import under
+
+    own, changed = config.profiles[name], under(config, name)
+    for where, read in (*_of_sections(changed), *_of_notify(changed, environ)):
+        section, key = where.removeprefix("[").split("] ")
+        if key in own.get(section, ()):
+            yield f"[profile.{name}.{section}] {key}", read
 
 
 def _of_notify(config: Config, environ: Mapping[str, str]) -> Iterator[Check]:

@@ -104,7 +104,7 @@ def page(screen: Screen, result: Difference) -> None:
         return
     screen.line()
     rows = [("changed", many(result.changed, "file"))]
-    rows += [("metadata", f"{many(result.updated, 'thing')} with others")] if result.updated else []
+    rows += [("metadata", many(result.updated, "file or folder", "files and folders"))] if result.updated else []
     rows += [(name, _of(side)) for name, side in (("added", result.added), ("removed", result.removed))]
     screen.pairs(rows)
 

@@ -105,7 +105,7 @@ def check(result: CheckResult, flows: Sequence[Traffic]) -> dict[str, Any]:
         backends=checked_disks(result.disks, flows),
         redundancy={
             "survives": result.survives,
-            "disks": len(result.disks),
+            "disks": result.among,
             "missing_shards": result.missing_shards,
             "unreadable_packs": result.unreadable_packs,
         },
@@ -123,6 +123,7 @@ def checked_disks(disks: Iterable[DiskCheck], flows: Sequence[Traffic]) -> list[
             "shards_listed": disk.listed,
             "hashes_compared": disk.hashed,
             "shards_read": disk.read,
+            "records_read": disk.records,
             "bytes_read": disk.bytes_read,
             "missing": disk.missing,
             "corrupt": disk.corrupt,
@@ -196,6 +197,8 @@ def backend(disk: DiskStatus) -> dict[str, Any]:
         "hint": disk.hint,
         "role": disk.role,
     }
+    if disk.alone is not None:
+        document["bytes_alone"] = disk.alone
     if disk.deadline_ms:
         document["deadline"] = iso(disk.deadline_ms)
     if disk.written_ms is not None:

@@ -34,16 +34,21 @@ def du(
     host: HOSTS_H = None,
     path: PATHS = None,
     tag: TAGS = None,
+    unique: Annotated[bool, typer.Option("--unique", "-u", help="Tell also what no other snapshot has.")] = False,
 ) -> None:
     """Show how large a snapshot is, the largest folders first.
+
+    With --unique all other snapshots are looked through as well: what only this one holds is what prune can free once
+    it is forgotten.
 
     \b
     Examples:
       webraid du
       webraid du latest:photos --depth 2
+      webraid du 4f3a12cd --unique
     """
     with call.pool() as pool, call.hush(people=False):
-        result = pool.du(what, depth=depth, which=which(host, path, tag))
+        result = pool.du(what, depth=depth, which=which(host, path, tag), unique=unique)
     call.show(lambda: document(result), lambda screen: page(screen, result))
 
 
@@ -58,6 +63,8 @@ def document(result: Sizes) -> dict[str, Any]:
         total_size=result.size,
         total_uncompressed_size=result.content,
         total_stored_size=result.stored,
+        unique_uncompressed_size=result.unique.content if result.unique else None,
+        unique_stored_size=result.unique.stored if result.unique else None,
         folders=[
             {"path": "/" + folder.path.decode("utf-8", "backslashreplace"), "files": folder.files, "size": folder.size}
             for folder in result.folders
@@ -73,8 +80,13 @@ def page(screen: Screen, result: Sizes) -> None:
         screen.line()
     others = f", {many(result.others, 'other')}" if result.others else ""
     screen.line(f"Snapshot {result.snapshot}: {many(result.files, 'file')}, {many(result.dirs, 'folder')}{others}")
-    screen.pairs([
+    shared = "" if result.unique else "; some of it other snapshots may need, too: --unique tells"
+    sizes = [
         ("restored", show_size(result.size)),
         ("content", f"{show_size(result.content)}, what is there twice counted once"),
-        ("stored", f"{show_size(result.stored)} packed, before parity; shared with other snapshots"),
-    ])  # fmt: skip
+        ("stored", f"{show_size(result.stored)} packed, before parity{shared}"),
+    ]
+    if result.unique:
+        held = result.unique
+        sizes.append(("only here", f"{show_size(held.content)} of content, {show_size(held.stored)} packed"))
+    screen.pairs(sizes)

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def durability(call: Invocation) -> None:
-    """Say what may be lost without losing data, and how likely that is.
+    """Say what may be lost without losing data, and how likely.
 
     First what is true now: how many disks may go, and which of them fail together.  Then a model: the rates it takes
     for an account or a drive are printed with it, and so is what no level helps against.

@@ -93,7 +93,7 @@ def forget(
         bool, typer.Option("--unsafe-allow-remove-all", help="The rules may keep nothing at all.")
     ] = False,
 ) -> int:
-    """Forget snapshots: those that are named, or those that the rules do not keep.
+    """Forget snapshots that are named, or that no rule keeps.
 
     Every rule counts for itself, and what any of them wants stays.  Without a rule [retention] of the config counts.
     Nothing is deleted: the space comes back with 'webraid prune'.  Snapshots of the future, and unfinished ones, count

@@ -20,6 +20,10 @@ Meters = Callable[[], Sequence[Traffic]]
 WINDOW = 4.0  # seconds that a rate looks back
 STEP = 0.2  # seconds between the points it is drawn from
 
+# what goes to the disks, or comes from them, is what these jobs are about; all others read and write
+SENDING = frozenset({"put"})
+FETCHING = frozenset({"get", "check", "scrub", "drill", "recover"})
+
 # what Progress.files counts; everywhere else files
 UNITS = {
     "check": "disk", "repair": "shard", "scrub": "shard", "rebuild": "shard", "replace": "shard", "drain": "shard",
@@ -60,6 +64,10 @@ class Flow:
     alarm: bool = False
     speed: Speed = field(default_factory=Speed)
 
+    def moved(self, job: str) -> int:
+        """Bytes that tell how far the disk is in ``job``: those of its direction, or both where it has none."""
+        return self.up if job in SENDING else self.down if job in FETCHING else self.up + self.down
+
 
 @dataclass(slots=True)
 class Reading:
@@ -88,7 +96,7 @@ class Reading:
     def done(self) -> float | None:
         """Share of the bytes, 0 to 1; None while the total is unknown."""
         if self.total_bytes:
-            return min(1.0, self.bytes / self.total_bytes)
+            return max(0.0, min(1.0, self.bytes / self.total_bytes))
         if self.total_files and self.unit != "file":
             return min(1.0, self.files / self.total_files)
         return None
@@ -140,7 +148,7 @@ class Gauge:
             for flow in self._meters():
                 disk = self._disk(flow.disk)
                 disk.up, disk.down = flow.up, flow.down
-                disk.rate = disk.speed.at(now, disk.up + disk.down)
+                disk.rate = disk.speed.at(now, disk.moved(started.job))
             left = None
             if started.total_bytes and rate:
                 left = max(0, started.total_bytes - progress.bytes) / rate

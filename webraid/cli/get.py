@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from webraid.cli import documents
-from webraid.cli.choosing import HOSTS_H, PATHS, TAGS, which
+from webraid.cli.choosing import BACKENDS, HOSTS_H, PATHS, TAGS, which
 from webraid.cli.completion import snapshot_names
 from webraid.cli.flags import command
 from webraid.cli.invocation import Invocation
@@ -74,6 +74,7 @@ def get(
     host: HOSTS_H = None,
     path: PATHS = None,
     tag: TAGS = None,
+    backend: BACKENDS = None,
 ) -> int:
     """Get files back.
 
@@ -99,6 +100,7 @@ def get(
         _lines(include, iinclude, include_file, "--include"), _lines(exclude, iexclude, exclude_file, "--exclude")
     )
     some = which(host, path, tag)
+    call.only = backend or ()
     with call.pool() as pool:
         with call.job("get", pool):
             snapshot, paths = sort_words(pool, words or [])

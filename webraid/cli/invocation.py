@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from webraid.cli import complaints
+from webraid.cli.for_this_run import overrides
 from webraid.env import Env
 from webraid.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, WebRAIDError
 
@@ -42,12 +43,13 @@ class Invocation:
     def __init__(self, flags: Flags) -> None:
         self.flags = flags
         self.env = Env()
+        self.only: Collection[str] = ()  # names of the disks that a command was told to use; none: all
 
     # -- the pool ----------------------------------------------------------------------------------------------------
-    @property
+    @cached_property
     def environ(self) -> Mapping[str, str]:
-        """The environment."""
-        return os.environ
+        """The environment, and before it what flags say for this run.  Raises ConfigError."""
+        return {**os.environ, **overrides(self.flags)}
 
     @cached_property
     def places(self) -> Places:
@@ -63,7 +65,7 @@ class Invocation:
 
         return settings(
             config_file=self.flags.config, environ=self.environ, env=self.env,
-            on_event=self._event,
+            on_event=self._event, only=self.only,
         )  # fmt: skip
 
     @contextmanager
@@ -137,6 +139,7 @@ class Invocation:
     def run(self, function: Callable[[], int | None]) -> int:
         """Call the command's function; whatever happens becomes an exit code and, at most, two lines."""
         try:
+            overrides(self.flags)  # what is wrong is told also where the command has no use for it
             code = function() or EXIT_OK
             sys.stdout.flush()
         except WebRAIDError as error:

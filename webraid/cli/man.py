@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 NAME = "webraid"
 VARIABLES = (
     ("WEBRAID_CONFIG", "The config file."),
+    ("WEBRAID_PROFILE", "The profile of the config that is in force."),
     ("WEBRAID_STATE_DIR", "The folder with this machine's key and cache."),
+    ("WEBRAID_CACHE_DIR", "Another folder for the cache."),
+    ("WEBRAID_NO_CACHE", "Set: no cache is used, and none is left."),
     ("WEBRAID_PASSWORD", "The passphrase; better one of the next two."),
     ("WEBRAID_PASSWORD_FILE", "The file that holds it."),
     ("WEBRAID_PASSWORD_COMMAND", "The command that prints it."),

@@ -94,12 +94,10 @@ def kit(screen: Screen, made: Kit, file: Path | None) -> None:
 
 def recovered(screen: Screen, result: Recovered) -> None:
     """A pool that is back, what this machine is in it, and what is to be done if it stands for one that is lost."""
-    screen.recovered(result)
-    screen.line()
-    screen.line(f"This machine is called {result.machine}; it may: {', '.join(result.rights)}.")
+    lines = [f"This machine is called {result.machine}; it may: {', '.join(result.rights)}."]
     if result.others:
-        names = ", ".join(result.others)
-        screen.line(f"If another one ({names}) was lost or stolen: webraid key revoke NAME")
+        lines.append(f"If another one ({', '.join(result.others)}) was lost or stolen: webraid key revoke NAME")
+    screen.recovered(result, lines)
 
 
 def exported(screen: Screen, file: Path, size: int) -> None:
@@ -112,7 +110,7 @@ def rotated(screen: Screen, done: Rotated) -> None:
     """key rotate."""
     screen.line(f"The keys are changed (number {done.epoch}): what is stored from now on is sealed under the new ones.")
     screen.line(
-        f"{many(done.dropped, 'older passphrase or code', 'older passphrases and codes')} open nothing any more."
+        f"{many(done.dropped, 'older passphrase or code opens', 'older passphrases and codes open')} nothing any more."
     )
     screen.line(f"The new keys were given to: {', '.join(done.devices)}.")
     screen.line()

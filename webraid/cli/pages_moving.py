@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from webraid.jobs.rebalance import Rebalanced
     from webraid.jobs.relevel import Releveled
 
+NOTHING = "it held nothing but the table, which every disk has"
 HOMELESS = "Add a disk with 'webraid add-backend' and run it again."
 
 
@@ -141,8 +142,8 @@ def show_moved(screen: Screen, verb: str, result: Evacuated, unfinished: str = "
     else:
         _done(screen, verb if result.removed or not unfinished else f"{unfinished} yet", result, lost=lost)
     if result.short:
-        shards = many(result.homeless, "shard")
-        screen.line(f"{show_size(result.short)} ({shards}) find no legal home: add a disk.", style="yellow")
+        shards = many(result.homeless, "shard finds", "shards find")
+        screen.line(f"{shards} no legal home ({show_size(result.short)}): add a disk.", style="yellow")
         screen.next_step(HOMELESS)
     elif result.carried.waiting:
         screen.line(f"{many(result.carried.waiting, 'shard')} could not be stored just now.", style="yellow")
@@ -151,7 +152,7 @@ def show_moved(screen: Screen, verb: str, result: Evacuated, unfinished: str = "
 
 def _plan(screen: Screen, result: Evacuated) -> None:
     if not result.total:
-        screen.line(f"Nothing lies on {result.name} alone: nothing would move.")
+        screen.line(f"{result.name} holds nothing that is not elsewhere as well: nothing would move.")
         return
     count = result.shards - result.homeless
     if not count:
@@ -173,7 +174,7 @@ def _done(screen: Screen, verb: str, result: Evacuated, *, lost: bool) -> None:
     done = result.carried
     parts = [f"{many(done.copied, 'shard')} copied"] if done.copied else []
     parts += [f"{many(done.rebuilt, 'shard')} made again"] if done.rebuilt else []
-    told = " and ".join(parts) or ("nothing was moved" if result.left else "nothing had to move")
+    told = " and ".join(parts) or ("nothing was moved" if result.left else NOTHING)
     screen.line(f"{verb}: {told}.", style="green" if not result.exit_code else "yellow")
     if done.shards:
         screen.pairs([("stored", f"{show_size(done.size)} in {duration(done.seconds)}")])
@@ -183,14 +184,15 @@ def _done(screen: Screen, verb: str, result: Evacuated, *, lost: bool) -> None:
     if result.removed:
         screen.line(f"Disk {result.name} is no longer part of the pool; what lies on it was not touched.")
     elif result.left and lost:
-        screen.line(f"{show_size(result.left)} that lay on {result.name} are still to be made again.")
+        screen.line(f"Of what lay on {result.name}, {show_size(result.left)} must still be made again.")
     elif result.left:
-        screen.line(f"{show_size(result.left)} still lie on {result.name} alone.")
+        screen.line(f"{result.name} still holds {show_size(result.left)} that no other disk has.")
 
 
 def show_drained(result: Drained, screen: Screen) -> None:
     """The same, with the time it takes and what to do next."""
-    show_moved(screen, f"Disk {result.name} is being drained", result)
+    ready = not result.left and not result.crowded
+    show_moved(screen, f"Disk {result.name} is {'drained' if ready else 'being drained'}", result)
     if result.ends_ms is not None and result.left:
         when = f"At this speed it ends {moment(result.ends_ms)}"
         if result.deadline_ms:
@@ -211,7 +213,10 @@ def show_drained(result: Drained, screen: Screen) -> None:
 def show_rebalanced(screen: Screen, result: Rebalanced) -> None:
     """How full the disks were and are."""
     if not result.moves and not result.dropped and not result.freed.shards:
-        screen.line("All disks are evenly full, and every stripe lies as it should: nothing to move.", style="green")
+        screen.line(
+            "The disks are as evenly full as they can be, and every stripe lies as it should: nothing to move.",
+            style="green",
+        )
     elif result.dry_run:
         took = "" if result.seconds is None else f", about {duration(result.seconds)}"
         screen.line(f"{show_size(result.planned)} in {many(result.moves, 'shard')} would move{took}:")
@@ -234,10 +239,13 @@ def _freed(screen: Screen, result: Rebalanced) -> None:
     if freed.shards:
         screen.line(f"{many(freed.shards, 'shard')} {verb} where they lay before: {show_size(freed.size)}.")
     if freed.waiting:
-        shards = many(freed.waiting, "moved shard")
-        screen.line(f"{shards} stay in the trash for now: a later 'webraid prune' or 'webraid rebalance' deletes them.")
+        shards = many(freed.waiting, "moved shard stays", "moved shards stay")
+        screen.line(
+            f"{shards} in the trash for now: a later 'webraid prune' or 'webraid rebalance' deletes what is due."
+        )
     if freed.kept:
-        screen.line(f"{many(freed.kept, 'moved shard')} stay: no whole copy was found elsewhere.", style="yellow")
+        shards = many(freed.kept, "moved shard stays", "moved shards stay")
+        screen.line(f"{shards}: no whole copy was found elsewhere.", style="yellow")
         screen.next_step("webraid repair")
     elif result.left and not result.dry_run:
         screen.next_step(f"Run it again to move the other {show_size(result.left)}.")
@@ -251,13 +259,13 @@ def show_releveled(screen: Screen, result: Releveled) -> None:
     else:
         style = "green" if not result.exit_code else "yellow"
         screen.line(f"Snapshot {result.snapshot}: {result.before} -> {result.level}.", style=style)
-        rows = [
-            ("only more shards", many(result.widened, "pack")), ("stored anew", many(result.repacked, "pack")),
-            ("as they were", many(result.fitting, "pack")),
-            (f"{would}read" if would else "read", show_size(result.read)),
-            (f"{would}stored" if would else "stored", show_size(result.stored)),
-        ]  # fmt: skip
-        screen.pairs(rows)
+        counts = (
+            ("only more shards", result.widened), ("stored anew", result.repacked), ("as they were", result.fitting),
+        )  # fmt: skip
+        rows = [(name, many(count, "pack")) for name, count in counts if count]
+        screen.pairs([
+            *rows, (f"{would}read", show_size(result.read)), (f"{would}stored", show_size(result.stored))
+        ])  # fmt: skip
     if result.lost:
         screen.line("Some of it cannot be read: the snapshot keeps its level.", style="bold red")
         screen.next_step("webraid repair")

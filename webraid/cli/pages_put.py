@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from webraid.cli import documents
-from webraid.cli.words import duration, many, survival
+from webraid.cli import documents, verdict
+from webraid.cli.words import duration, many, not_as_it_should_be, survival
 from webraid.model import show_size
 
 if TYPE_CHECKING:
@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from webraid.cli.traffic import Traffic
     from webraid.jobs.put import PutResult
 
+MOST = 20  # files that are named
+
 
 def document(results: Sequence[PutResult], flows: Sequence[Traffic]) -> dict[str, Any]:
     """The summary; with sources, one part for each."""
     from webraid.jobs.put import together
 
     total = together(results)
-    whole = {**documents.put(total, flows), **_fields(total)}
+    made = [result.snapshot for result in results if result.snapshot and not result.skipped]
+    whole = {**documents.put(total, flows), **_fields(total, made)}
     if results[0].source:
+        whole["snapshot_ids"] = made
         whole["sources"] = [_source(result) for result in results]
     return {**whole, "exit_code": max_code(results)}
 
@@ -33,11 +37,12 @@ def max_code(results: Sequence[PutResult]) -> int:
     return worst(*(result.exit_code for result in results))
 
 
-def _fields(result: PutResult) -> dict[str, Any]:
-    """What a put has beside what it always had.  None: the field does not apply."""
-    made = bool(result.snapshot) and not result.skipped
+def _fields(result: PutResult, made: Sequence[str] | None = None) -> dict[str, Any]:
+    """What a put has beside what it always had.  None: the field does not apply.  ``made``: the snapshots it made."""
+    if made is None:
+        made = [result.snapshot] if result.snapshot and not result.skipped else []
     return {
-        "snapshot_id": result.snapshot if made else None,
+        "snapshot_id": made[0] if len(made) == 1 else None,
         "dry_run": result.dry_run or None,
         "unchanged_since": result.snapshot if result.skipped else None,
         "partial_snapshots": result.checkpoints or None,
@@ -58,9 +63,12 @@ def _source(result: PutResult) -> dict[str, Any]:
 
 
 def page(screen: Screen, results: Sequence[PutResult], flows: Sequence[Traffic]) -> None:
-    """A line for each source, then the usual screen."""
+    """A line for each source, then the usual screen; to who wants quiet, what went wrong and nothing else."""
     from webraid.jobs.put import together
 
+    if screen.quiet and not results[0].dry_run:
+        _wrong(screen, results)
+        return
     if results[0].source and len(results) > 1:
         screen.pairs([(result.source, _line(result)) for result in results])
         screen.line()
@@ -71,6 +79,25 @@ def page(screen: Screen, results: Sequence[PutResult], flows: Sequence[Traffic])
         screen.put(total, flows)
     elif not any(result.failure for result in results):
         _unchanged(screen, total)
+
+
+def _wrong(screen: Screen, results: Sequence[PutResult]) -> None:
+    """Why the exit code is not 0."""
+    for result in results:
+        head = f"{result.source}: " if result.source else ""
+        if result.failure is not None:
+            screen.line(f"{head}NOT STORED: {result.failure}. {result.failure.hint}".rstrip(), "bold red")
+            continue
+        if result.problems:
+            stored = f"snapshot {result.snapshot} is made without them" if result.snapshot else "nothing was stored"
+            screen.line(f"{head}{not_as_it_should_be(len(result.problems), 'stored')}; {stored}:", "yellow")
+            screen.lines(f"  {problem.path}: {problem.reason}" for problem in result.problems[:MOST])
+            if len(result.problems) > MOST:
+                screen.line(f"  and {many(len(result.problems) - MOST, 'file')} more")
+        if result.survives < result.promised or result.alarms:
+            screen.line(f"{head}snapshot {result.snapshot}: {verdict.of_put(result)}.", "yellow")
+        for alarm in result.alarms:
+            screen.line(f"{head}ALARM: {alarm}", "bold red")
 
 
 def _line(result: PutResult) -> str:
@@ -101,7 +128,7 @@ def _rehearsed(screen: Screen, result: PutResult) -> None:
     if result.excluded:
         rows.append(("left out", many(result.excluded, "file or folder", "files and folders")))
     if result.problems:
-        rows.append(("problems", f"{many(len(result.problems), 'file')} cannot be stored as they should be"))
+        rows.append(("problems", not_as_it_should_be(len(result.problems), "stored")))
     screen.pairs(rows)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+FOR_ALL = "Flags of every command (--json, --limit-upload, ...): webraid --help"
 _TYPE = re.compile(r" <[^<>]*>$")
 
 
@@ -32,3 +33,5 @@ class PlainCommand(TyperCommand):
             if told:
                 with formatter.section(title):
                     formatter.write_dl(told)
+        formatter.write_paragraph()
+        formatter.write_text(FOR_ALL)

@@ -169,7 +169,9 @@ def page(screen: Screen, result: Pruned, *, asking: bool = False) -> None:
     if result.forgotten and would:
         screen.line(f"Forgotten snapshots whose data is still there: {', '.join(result.forgotten)}")
     if result.young and not result.now:
-        screen.line(f"Too young to lose their data without the owner: {', '.join(result.young)}")
+        day = moment(result.young_until_ms).partition(" ")[0]
+        locked = f"{', '.join(result.young)}: forgotten while young, so what they hold stays until {day}"
+        screen.line(f"{locked} ([prune] retention-lock; 'webraid prune --owner' does not wait).")
     if result.unfinished:
         screen.line(
             f"Unfinished runs hold packs: of {', '.join(result.unfinished)}. The machine's next put ends them; where it"

@@ -9,6 +9,7 @@ import typer
 from webraid.cli import pages_put
 from webraid.cli.flags import command
 from webraid.cli.invocation import Invocation
+from webraid.cli.times import moment_of
 from webraid.cli.traffic import traffic
 from webraid.errors import ConfigError, worst
 
@@ -102,6 +103,14 @@ def put(
         bool, typer.Option("--allow-empty", help="What has vanished was deleted on purpose.")
     ] = False,
     compression: Annotated[str, typer.Option(metavar="MODE", help="auto, off or max.")] = "auto",
+    min_redundancy: Annotated[
+        int,
+        typer.Option(metavar="N", show_default=False, help="No snapshot that survives fewer than N losses."),
+    ] = 0,
+    time: Annotated[
+        str,
+        typer.Option(metavar="TIME", show_default=False, help="Date the snapshot back, such as '2026-11-21 03:00:00'."),
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only say what would be stored; -v names every file.")
     ] = False,
@@ -123,12 +132,15 @@ def put(
     streams = stdin or stdin_from_command
     lists = _lists(files_from, files_from_verbatim, files_from_raw)
     _refuse(words, lists, source or [], stdin=stdin, command=stdin_from_command)
+    if min_redundancy < 0:
+        raise ConfigError(f"--min-redundancy: {min_redundancy} is not a number of losses", hint="Write 0, 1, 2 ...")
     rules = _rules(exclude, iexclude, exclude_file, iexclude_file, exclude_if_present)
     rules = _more(rules, exclude_caches, exclude_larger_than, gitignore, one_file_system)
     options = _options(
         call, level=level, tags=_tags(tag), host=host, rules=rules, parent=parent, force=force,
         ignore_inode=ignore_inode, ignore_ctime=ignore_ctime, skip_if_unchanged=skip_if_unchanged, dry_run=dry_run,
-        allow_empty=allow_empty, compression=compression,
+        allow_empty=allow_empty, compression=compression, least=min_redundancy,
+        time_ms=moment_of(time),
     )  # fmt: skip
 
     def store(pool: Pool) -> list[PutResult]:

@@ -31,7 +31,7 @@ def replace(
     most: MOST = "",
     dry_run: DRY_RUN = False,
 ) -> int:  # fmt: skip
-    """Move everything from one disk to another, then take the old one out.
+    """Move all from one disk to another, then take the old one out.
 
     Shards are copied from the old disk and verified; what it does not serve is made from other disks.  The old disk
     counts until everything lies elsewhere, so the pool is as safe as before at every moment.  The new one is added

@@ -132,8 +132,10 @@ def _report(call: Invocation, finished: Finished) -> None:
     if call.flags.json:
         call.lines.write(_document(finished))
     elif sys.stdout.isatty() and not call.flags.quiet and not finished.code:
-        call.screen.line((finished.headline or f"no run: {finished.skipped}") + ".")
-        call.screen.lines(f"  {line}" for line in finished.details)
+        text = (finished.headline or f"no run: {finished.skipped}") + "."
+        call.screen.line(text[:1].upper() + text[1:])
+        for line in finished.details:
+            call.screen.line(f"  {line}")
     elif not finished.quiet or (sys.stderr.isatty() and finished.code):
         complaints.tell(finished.headline, finished.code, hint="\n  ".join(finished.details))
 
@@ -184,7 +186,7 @@ def _shown_page(shown: Shown, screen: Screen, now: float) -> None:
     rows += [("next run", moment(int(shown.next_run * 1000)))] if shown.next_run else []
     screen.pairs([*rows, ("last run", _last(shown.last, now)), *_successes(shown.last, now), ("log", str(shown.log))])
     if shown.last:
-        screen.lines(f"  {job.job}: {job.summary or 'done'}" for job in shown.last.jobs)
+        screen.pairs([(job.job, job.summary or "done") for job in shown.last.jobs])
     if shown.stale:
         screen.next_step("The config has changed since: run 'webraid schedule install' again.")
     elif not shown.installed:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from webraid.cli import documents, verdict
+from webraid.cli.choosing import BACKENDS
 from webraid.cli.flags import command
 from webraid.cli.invocation import Invocation
 from webraid.cli.traffic import Traffic, traffic
@@ -18,6 +19,9 @@ from webraid.model import show_size
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
     from webraid.jobs.scrub import ScrubResult
+
+
+ALONE = "Leave --backend out, or --resume and --pause."
 
 
 def register(app: typer.Typer) -> None:
@@ -38,6 +42,7 @@ def scrub(
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, even if one was interrupted.")] = False,
     pause: Annotated[bool, typer.Option("--pause", help="Stop the scrub that is running on this machine.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the one that was interrupted.")] = False,
+    backend: BACKENDS = None,
 ) -> int:
     """Find damage before it is needed.  Deletes and writes nothing.
 
@@ -50,6 +55,8 @@ def scrub(
       webraid scrub --read-data-subset 1/7
     """
     _fit(list_only=list_only, read_data=read_data, subset=subset, restart=restart, resume=resume, pause=pause)
+    if backend and (resume or pause):
+        raise ConfigError("a scrub of some disks is always begun anew, and none goes on with it", hint=ALONE)
     mode = "list" if list_only else "full" if read_data else ""
     with call.pool() as pool:
         if pause:
@@ -58,7 +65,7 @@ def scrub(
             call.summary(lambda: document, lambda screen: screen.line("The scrub will stop within seconds."))
             return 0
         with call.job("scrub", pool):
-            result = pool.scrub(mode, subset=subset, restart=restart, resume=resume)
+            result = pool.scrub(mode, subset=subset, restart=restart, resume=resume, disks=backend or ())
         flows = traffic(pool)
     tell = call.show if result.exit_code else call.summary  # -q hides what went as it should, nothing else
     tell(lambda: _document(result, flows), lambda screen: _page(screen, result, flows))
@@ -91,7 +98,7 @@ def _document(result: ScrubResult, flows: Sequence[Traffic]) -> dict[str, Any]:
         redundancy={
             "survives": result.survives,
             "promised": result.promised,
-            "disks": len(result.disks),
+            "disks": result.among,
             "missing_shards": result.missing_shards,
             "unreadable_packs": result.unreadable_packs,
         },

@@ -33,7 +33,7 @@ def stats(
         str, typer.Option(metavar="MODE", help="restore-size, raw-data or files-by-contents.")
     ] = "restore-size",
 ) -> None:
-    """Tell how much the snapshots hold and what the disks' space is used for.
+    """Tell how much the snapshots hold, and what takes space.
 
     restore-size counts every file of every snapshot; files-by-contents each content once; raw-data each chunk once, as
     it is stored, before parity.

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from webraid.backend.budget import WORDS, Period, Resource
-from webraid.cli.words import further, many, survival
+from webraid.cli.words import further, listed, many, survival
 from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK, EXIT_UNREADABLE, worst
 from webraid.model import DiskState, PoolState, show_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from webraid.backend.budget import Balance
+    from webraid.cli.traffic import Traffic
     from webraid.jobs.add_backend import Added
     from webraid.jobs.check import CheckResult
     from webraid.jobs.findings import Findings
@@ -48,8 +49,10 @@ def of_status(now: Status) -> str:
     if now.state == PoolState.ONLINE:
         return f"All is well: the pool {sentence}."
     if now.promised is not None and now.survives < now.promised:
-        promise = f"{now.level} promises {many(now.promised, 'loss', 'losses')}"
-        return f"DEGRADED: everything can be read; {further(now.survives)} ({promise})."
+        return f"DEGRADED: everything can be read; {further(now.survives)} ({now.level} promises {now.promised})."
+    gone = _gone(now.disks)
+    if gone:
+        return f"DEGRADED: {listed(gone)} {_do(gone)} not answer; everything can be read, and {further(now.survives)}."
     return f"DEGRADED: everything can be read and the pool {sentence}, but not all is as it should be."
 
 
@@ -65,15 +68,17 @@ def after_status(now: Status) -> str:
         return f"Add {how_many}: 'webraid add-backend KIND NAME ...'."
     if now.alarms:
         return NEXT_ALARM
-    gone = [disk.name for disk in now.disks if disk.state in (DiskState.UNREACHABLE, DiskState.FAULTED)]
+    gone = _gone(now.disks)
     mendable = [disk for disk in now.disks if disk.hint]
     if mendable:
         return "; ".join(f"{disk.name}: {disk.hint.rstrip('.')}" for disk in mendable) + "."
     if gone:
-        they = "it" if len(gone) == 1 else "they"
+        if now.survives < 0:
+            return f"Bring {listed(gone)} back: what cannot be read lies there. Then run 'webraid repair'."
+        they, each = ("it", "") if len(gone) == 1 else ("they", " for each")
         return (
-            f"Bring {_names(gone)} back, then run 'webraid repair'. If {they} will not come back: 'webraid backend rm "
-            f"{gone[0]} --lost', add another disk, 'webraid repair'."
+            f"Bring {listed(gone)} back, then run 'webraid repair'. If {they} will not come back: add another "
+            f"disk{each} ('webraid add-backend'), then 'webraid rebuild {gone[0]} --onto NEW'."
         )
     joining = [disk for disk in now.disks if disk.state == DiskState.REBUILDING]
     if joining:
@@ -85,12 +90,17 @@ def after_status(now: Status) -> str:
     return _together(now.disks) if weaker(now) else ""
 
 
+def _gone(disks: list[DiskStatus]) -> list[str]:
+    """Names of the disks that do not answer, or not as they should."""
+    return [disk.name for disk in disks if disk.state in (DiskState.UNREACHABLE, DiskState.FAULTED)]
+
+
 def _together(disks: list[DiskStatus]) -> str:
     """Which disks fail together, as a level counts their loss as one and a stripe has a shard on each; '': none."""
     domains: dict[str, list[str]] = {}
     for disk in disks:
         domains.setdefault(disk.domain, []).append(disk.name)
-    shared = [f"{_names(names)} ({domain})" for domain, names in domains.items() if len(names) > 1]
+    shared = [f"{listed(names)} ({domain})" for domain, names in domains.items() if len(names) > 1]
     if not shared:
         return ""
     return f"Use disks in more places: these fail together and count as one loss: {'; '.join(shared)}."
@@ -101,7 +111,7 @@ def of_resting(disks: list[DiskStatus]) -> str:
     names = [disk.name for disk in disks if disk.overdue]
     if not names:
         return ""
-    them = f"{_names(names)} {'has' if len(names) == 1 else 'have'} not been written to for a long time"
+    them = f"{listed(names)} {'has' if len(names) == 1 else 'have'} not been written to for a long time"
     return f"{them}: providers close accounts that rest. 'webraid put' writes to every disk."
 
 
@@ -126,6 +136,8 @@ def of_added(added: Added) -> str:
     if added.survives is None:
         return f"{have}; {added.level} needs {added.still_needed} more."
     sentence = f"{have} and with {added.level} {survival(added.survives, added.disks)}."
+    if added.silent:
+        return f"{have}; {listed(added.silent)} {_do(added.silent)} not answer."
     if added.stored_survives is not None and added.stored_survives < added.survives:
         older = f"What is stored already {survival(max(0, added.stored_survives), added.disks)}"
         return f"{sentence}\n{older}, until 'webraid repair' has run."
@@ -138,21 +150,30 @@ def after_added(added: Added) -> str:
         return "webraid add-backend"
     if added.stored_survives is None:
         return "webraid put PATH"
+    if added.silent:
+        gone = added.silent[0]
+        return f"webraid rebuild {gone} --onto {added.name}   (if {gone} is gone for good; else bring it back)"
     return NEXT_REPAIR if added.stored_survives < added.survives else ""
 
 
 def of_put(result: PutResult) -> str:
     """The honest acknowledgement."""
-    sentence = survival(result.survives, result.disks)
+    sentence = survival(min(result.survives, result.promised), result.disks)  # more is by chance: nothing but the table
     if result.survives < result.promised:
         return f"{sentence}, not {result.promised} as {result.level} promises"
     return sentence
 
 
-def after_put(result: PutResult) -> str:
+def after_put(result: PutResult, flows: Sequence[Traffic] = ()) -> str:
     """What to do next; '' when there is nothing."""
     if result.alarms:
         return NEXT_ALARM
+    failed = [flow.disk for flow in flows if flow.errors]
+    if result.survives < result.promised and failed:
+        return (
+            f"Bring {listed(failed)} back ('webraid status' says what is wrong): the next put or 'webraid repair' "
+            "makes up for it."
+        )
     if result.survives < result.promised:
         return (
             "Bring the missing disks back, if there are any: the next put or 'webraid repair' makes up for it. "
@@ -176,6 +197,8 @@ def of_budgets(balances: Iterable[Balance]) -> str:
 
 def after_get(result: GetResult) -> str:
     """What to do next; '' when there is nothing."""
+    if result.unreadable and result.narrowed:
+        return "Name more disks with --backend, or leave it out: files that are there already are skipped."
     if result.unreadable:
         return f"Bring a lost disk back and run it again: files that are there already are skipped. {_see()}"
     return ""
@@ -197,10 +220,10 @@ def of_findings(result: Findings) -> str:
     if result.lost_packs:
         return f"DAMAGED: {many(result.unreadable_packs, 'pack')} cannot be read."
     if result.damaged or result.survives < 0:
-        why = f"while {_names(result.silent)} {_do(result.silent)} not answer" if result.silent else "now"
+        why = f"while {listed(result.silent)} {_do(result.silent)} not answer" if result.silent else "now"
         what = many(result.unreadable_packs, "pack") if result.unreadable_packs else "the pool"
         return f"OUT OF REACH: {what} cannot be read {why}."
-    sentence = survival(result.survives, len(result.disks))
+    sentence = survival(result.survives, result.among or len(result.disks))
     if result.alarms or corrupt:
         found = [many(corrupt, "corrupt shard")] if corrupt else []
         found += [many(len(result.alarms), "alarm")] if result.alarms else []
@@ -227,7 +250,7 @@ def after_findings(result: Findings) -> str:
     if result.lost_packs:
         return NEXT_LOST
     if (result.missing_shards or result.damaged or result.survives < 0) and result.silent:
-        return f"Bring {_names(result.silent)} back ('webraid status' says what is wrong), then run 'webraid repair'."
+        return f"Bring {listed(result.silent)} back ('webraid status' says what is wrong), then run 'webraid repair'."
     if result.damaged:
         return NEXT_LOST
     if result.missing_shards or any(disk.corrupt for disk in result.disks):
@@ -258,6 +281,9 @@ def of_repair(result: Repaired) -> str:
         parts.append(f"{many(result.waiting, 'shard')} must wait for a disk")
     if result.lost:
         parts.append(f"{many(result.lost, 'pack')} cannot be made again: too few shards are left")
+    if idle and result.silent:
+        them = "it has" if len(result.silent) == 1 else "they have"
+        parts.append(f"{listed(result.silent)} {_do(result.silent)} not answer: what {them} is waited for")
     if result.refused is not None:
         kept = f"{many(result.unsaved, 'unreadable pack')} whose content is still at hand must wait: {result.refused}"
         parts.append(kept)
@@ -269,9 +295,5 @@ def _see() -> str:
     return "See 'webraid status'."
 
 
-def _do(names: list[str]) -> str:
+def _do(names: Sequence[str]) -> str:
     return "does" if len(names) == 1 else "do"
-
-
-def _names(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

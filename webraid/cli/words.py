@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
-from webraid.model import show_size
+from webraid.model import many, show_size
 
-
-def many(number: int, noun: str, plural: str = "") -> str:
-    """'1 file', '1,200 files', '3 entries'."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+__all__ = [
+    "ago", "clock", "duration", "further", "iso", "listed", "many", "moment", "not_as_it_should_be", "rate",
+    "safe", "survival",
+]  # fmt: skip
 
 
 def duration(seconds: float) -> str:
@@ -23,7 +24,7 @@ def duration(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60} s"
     if whole < 48 * 3600:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} days"
+    return many(whole // 86400, "day")
 
 
 def clock(seconds: float) -> str:
@@ -58,6 +59,16 @@ def ago(now: float, time_ms: int) -> str:
         if seconds >= size:
             return f"{many(int(seconds // size), unit)} ago"
     return "just now"
+
+
+def listed(names: Sequence[str]) -> str:
+    """'d1', 'd1 and d2', 'd1, d2 and d3'."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def not_as_it_should_be(count: int, done: str) -> str:
+    """'1 file is not stored as it should be'; ``done``: 'stored' or 'restored'."""
+    return f"{many(count, 'file is', 'files are')} not {done} as {'it' if count == 1 else 'they'} should be"
 
 
 def survival(survives: int, disks: int) -> str:

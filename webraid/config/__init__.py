@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from webraid.config.places import Places, places, write_private
-from webraid.config.reading import BUDGETS, COMMON, MANNERS, SECTIONS, expand, load, parse_duration, valid_name
+from webraid.config.profiles import PROFILE, PROFILED, under
+from webraid.config.reading import (
+    BUDGETS,
+    COMMON,
+    MANNERS,
+    MOST_RETRIES,
+    MOST_THREADS,
+    MOST_TPS,
+    SECTIONS,
+    expand,
+    load,
+    parse_duration,
+    valid_name,
+)
 from webraid.config.secrets import load_secrets, put_secrets
 from webraid.config.sections import (
     Check,
@@ -27,6 +40,11 @@ __all__ = [
     "BUDGETS",
     "COMMON",
     "MANNERS",
+    "MOST_RETRIES",
+    "MOST_THREADS",
+    "MOST_TPS",
+    "PROFILE",
+    "PROFILED",
     "SECTIONS",
     "Check",
     "Config",
@@ -53,6 +71,7 @@ __all__ = [
     "put_disk",
     "put_secrets",
     "put_store",
+    "under",
     "valid_name",
     "write_private",
 ]

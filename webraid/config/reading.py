@@ -1,4 +1,4 @@
-"""Reading the config file and its environment overrides.  Precedence: flag > environment > file > default."""
+"""Reading the config file.  Precedence: flag > environment > profile > file > default."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, get_origin
 
 import msgspec
 
+from webraid.config.profiles import PROFILE, named, profiles_in
 from webraid.config.sections import (
     Check,
     Config,
@@ -41,6 +42,7 @@ BUDGETS = tuple(
 )
 MANNERS = ("upload", "download", "tps", *BUDGETS)
 COMMON = ("name", "kind", "domain", "capacity", "reserve", "threads", *MANNERS)
+MOST_TPS, MOST_THREADS, MOST_RETRIES = 1e6, 64, 100
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 SHORT_HINT, LONG_HINT = "Write durations like 90s, 15m or 2h.", "Write durations like 15m, 2h or 7d."
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
@@ -56,7 +58,8 @@ def valid_name(name: str, of: str = "a disk") -> str:
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
-    """Read and check the file.  Raises NotAPool when there is none, ConfigError when it is wrong."""
+    """Read and check the file.  ``environ``: with what flags say put in (cli/for_this_run.py).  Raises NotAPool when
+    there is no file, ConfigError when it is wrong."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -69,36 +72,54 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise ConfigError(f"{path} must say 'version = {VERSION}'", hint="A newer webraid may have written it.")
     disks = raw.pop("disk", [])
     sources = raw.pop("source", [])
+    profiles = profiles_in(path, raw.pop("profile", {}), valid_name)
     unknown = sorted(set(raw) - set(SECTIONS))
     if unknown:
-        near = close(unknown[0], (*SECTIONS, "disk", "source"))
+        near = close(unknown[0], (*SECTIONS, "disk", "source", "profile"))
         raise ConfigError(f"{path}: unknown section [{unknown[0]}]{near}")
     for name, value in (("disk", disks), ("source", sources)):
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise ConfigError(f"{path}: write [[{name}]] in double brackets: there may be several")
-    found = {name: _section(path, name, kind, raw.get(name, {}), environ) for name, kind in SECTIONS.items()}
+    profile = environ.get(PROFILE, "")
+    chosen = named(path, profile, profiles, f"-P, or {PROFILE}")
+    found = {
+        name: _section(path, name, kind, raw.get(name, {}), chosen.get(name, {}), environ)
+        for name, kind in SECTIONS.items()
+    }
+    named(path, found["schedule"].profile, profiles, "[schedule] profile")
     _understood(path, found)
+    for name, sections in profiles.items():
+        _understood(path, {key: msgspec.convert(sections[key], SECTIONS[key]) for key in sections}, f"profile.{name}.")
     parsed = tuple(_disk(path, disk) for disk in disks)
     names = [disk.name for disk in parsed]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise ConfigError(f"{path}: two disks are called {twice!r}")
-    return Config(disks=parsed, sources=_sources(path, sources), **found)
+    return Config(disks=parsed, sources=_sources(path, sources), profile=profile, profiles=profiles, **found)
 
 
-def _understood(path: Path, found: Mapping[str, Any]) -> None:
+def _understood(path: Path, found: Mapping[str, Any], within: str = "") -> None:
     """Values that the sections' types alone do not check."""
     durations = {
         "idle": ("every",), "check": ("full_every", "drill_every"), "prune": ("trash", "retention_lock"),
         "schedule": ("jitter",), "hooks": ("timeout",),
     }  # fmt: skip
     for section, keys in durations.items():
-        for key in keys:
+        for key in keys if section in found else ():
             try:
                 parse_duration(getattr(found[section], key))
             except ConfigError as error:
                 hint = SHORT_HINT if key in ("jitter", "timeout") else LONG_HINT
-                raise ConfigError(f"{path}: [{section}] {key.replace('_', '-')}: {error}", hint=hint) from None
+                raise ConfigError(f"{path}: [{within}{section}] {key.replace('_', '-')}: {error}", hint=hint) from None
+    if "limits" in found:
+        _numbers(path, found["limits"], f"[{within}limits]")
+
+
+def _numbers(path: Path, limits: Limits, where: str) -> None:
+    """What is asked of every disk."""
+    for key, most in (("tps", MOST_TPS), ("transfers", MOST_THREADS), ("retries", MOST_RETRIES)):
+        if not 0 <= getattr(limits, key) <= most:
+            raise ConfigError(f"{path}: {where} {key} must be from 0 to {most:g}, not {getattr(limits, key):g}")
 
 
 def _sources(path: Path, raw: list[dict[str, Any]]) -> tuple[Source, ...]:
@@ -118,10 +139,12 @@ def _called(raw: Mapping[str, Any]) -> str:
     return f"[[source]] {raw['name']}" if isinstance(raw.get("name"), str) else "[[source]]"
 
 
-def _section(path: Path, name: str, kind: type[Any], raw: object, environ: Mapping[str, str]) -> Any:
+def _section(
+    path: Path, name: str, kind: type[Any], raw: object, profile: Mapping[str, Any], environ: Mapping[str, str]
+) -> Any:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: [{name}] must be a section")
-    values = dict(raw)
+    values = {**raw, **profile}
     for item in msgspec.structs.fields(kind):
         variable = f"WEBRAID_{name}_{item.encode_name}".upper().replace("-", "_")
         if variable in environ:
@@ -161,8 +184,10 @@ def _disk(path: Path, raw: Mapping[str, Any]) -> DiskSection:
     except KeyError as error:
         raise ConfigError(f"{path}: a [[disk]] has no {error.args[0]}") from error
     threads = raw.get("threads")
-    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= 64):
-        raise ConfigError(f"{path}: threads of disk {name} must be a whole number from 1 to 64")
+    if threads is not None and (
+        not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= MOST_THREADS
+    ):
+        raise ConfigError(f"{path}: threads of disk {name} must be a whole number from 1 to {MOST_THREADS}")
     options = {key: value for key, value in raw.items() if key not in COMMON}
     manners = {key: value for key, value in raw.items() if key in MANNERS}
     capacity, reserve = raw.get("capacity"), raw.get("reserve")

@@ -23,12 +23,16 @@ class PoolSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class Limits(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """[limits]: rates of all disks together, as backend/timetable.py reads them; ``memory`` for shards under way,
-    ``patience`` in seconds."""
+    ``patience`` in seconds.  Of each disk: ``tps`` requests a second at most, 0: no limit; ``transfers`` at once, 0:
+    what suits its kind; ``retries``: further tries of a request that failed."""
 
     upload: str = "0"
     download: str = "0"
     memory: str = "96 MiB"
     patience: float = 30.0
+    tps: float = 0.0
+    transfers: int = 0
+    retries: int = 4
 
 
 class Check(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -105,7 +109,7 @@ class Prune(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, ren
 
 
 class Schedule(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
-    """[schedule]: when 'schedule run' is started and what it does."""
+    """[schedule]: when 'schedule run' is started and what it does.  ``profile``: what it does it under."""
 
     cron: str = "0 3 * * *"
     jitter: str = "15m"
@@ -113,6 +117,7 @@ class Schedule(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     on_battery: bool = False
     nice: int = 10
     jobs: tuple[str, ...] = ("put", "drain", "drill", "forget", "prune", "check")
+    profile: str = ""
 
 
 class Hooks(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -156,9 +161,13 @@ class DiskSection:
     manners: Mapping[str, Any] = field(default_factory=dict)
 
 
+Profile = Mapping[str, Mapping[str, Any]]  # section -> key -> value, in the file's spelling
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole file."""
+    """The whole file.  ``profiles``: all that are in it, by name; ``profile``: the one in force, '' for none, which the
+    sections hold already."""
 
     pool: PoolSection
     disks: tuple[DiskSection, ...] = ()
@@ -173,6 +182,8 @@ class Config:
     hooks: Hooks = field(default_factory=Hooks)
     notify: Notify = field(default_factory=Notify)
     log: Log = field(default_factory=Log)
+    profile: str = ""
+    profiles: Mapping[str, Profile] = field(default_factory=dict, repr=False)
 
     def disk(self, name: str) -> DiskSection | None:
         """The section of that disk."""

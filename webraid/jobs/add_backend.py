@@ -1,4 +1,4 @@
-"""add-backend: a disk joins the pool.  Announced, filled with all metadata, and only then counted (mc_join)."""
+"""add-backend: a disk joins the pool.  Announced, filled with all metadata, and only then counted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webraid.backend.probe import Probe, probe
 from webraid.backend.registry import load
 from webraid.codec.levels import parse_level
 from webraid.config import put_disk, valid_name
-from webraid.errors import BackendError, ConfigError, NotEnoughDisks, ObjectNotFound, RightMissing
+from webraid.errors import BackendError, ConfigError, NotEnoughDisks, ObjectNotFound, RightMissing, Unavailable
 from webraid.jobs.backends import SCRATCH, section_of
 from webraid.jobs.caps import keep_caps
 from webraid.jobs.connection import Connection, make_disk, seal_connection
@@ -22,10 +22,12 @@ from webraid.jobs.login import Reached, explained
 from webraid.jobs.nested import refuse_nested
 from webraid.jobs.pages import load_index
 from webraid.jobs.status import margin
+from webraid.jobs.takeout import refuse_taken_out, take_out
 from webraid.jobs.vault import Pending, vault_of
 from webraid.model import Usage
 from webraid.table.fold import SWEEP, DiskInfo
 from webraid.table.records import AddDisk, Joined
+from webraid.table.spread import Acks
 from webraid.table.survey import MARKER, digest_of, marker, read_marker
 
 ADDING = "adding"  # key of the local cache: the disk that is being added
@@ -35,7 +37,8 @@ ADDING = "adding"  # key of the local cache: the disk that is being added
 class Added:
     """What joined, and what the pool survives now with its default level (None: too few disks for it yet).
     ``stored_survives``: what the data stored so far survive (None: there are none).  ``latency`` seconds, ``up`` and
-    ``down`` bytes a second, ``notes``: what the probe found; ``free_tier``: what costs nothing there, in words."""
+    ``down`` bytes a second, ``notes``: what the probe found; ``free_tier``: what costs nothing there, in words.
+    ``silent``: disks of the pool that do not answer."""
 
     name: str
     kind: str
@@ -51,6 +54,7 @@ class Added:
     down: float = 0.0
     notes: tuple[str, ...] = ()
     free_tier: str = ""
+    silent: tuple[str, ...] = ()
 
 
 def check_name(ctx: Context, name: str) -> None:
@@ -89,7 +93,8 @@ def add_backend(
     disk_id = info.id if info else ctx.env.random(8)
     pending, manners = Pending(), ctx.manners
     disk = make_disk(
-        connection, id=disk_id, settings=ctx.settings, limits=manners.limits(name), lines=manners.lines, keeper=pending
+        connection, id=disk_id, settings=ctx.settings, limits=manners.limits(name), lines=manners.lines, keeper=pending,
+        transfers=ctx.config.limits.transfers, retries=ctx.config.limits.retries,
     )  # fmt: skip
     try:
         claimed = _claim(ctx, disk, mine=info is not None)
@@ -102,19 +107,18 @@ def add_backend(
     ctx.local.set(ADDING, disk_id)
     secrets = pending.settle(vault_of(ctx.settings), name, reached.secrets)
     connection = msgspec.structs.replace(connection, secrets=secrets)
-    if info is None or not info.joined:
-        _announce(ctx, disk_id, connection, reached.identity)
+    acks = None if info is not None and info.joined else _announce(ctx, disk_id, connection, reached.identity)
     put_disk(ctx.settings.places.config, replace(section_of(connection), reserve=reserve))
-    join(ctx, disk)
+    join(ctx, disk, acks)
     keep_caps(ctx.local, disk_id, claimed.probe)
     ctx.local.set(ADDING, b"")
     return _result(ctx, connection, claimed)
 
 
-def _announce(ctx: Context, disk: bytes, connection: Connection, identity: str) -> None:
+def _announce(ctx: Context, disk: bytes, connection: Connection, identity: str) -> Acks:
     """The disk takes its seat; an interrupted run's is taken again, with the login given now."""
     sealed = seal_connection(connection, ctx.identity.root, ctx.pool, ctx.env)
-    ctx.table.append(
+    return ctx.table.append(
         AddDisk(
             disk=disk, name=connection.name, kind=connection.kind, domain=connection.domain, identity=identity,
             capacity=connection.capacity, connection=sealed,
@@ -168,7 +172,12 @@ def _claim(ctx: Context, disk: Disk, *, mine: bool) -> _Claimed:
         _refuse_foreign(ctx, backend, disk, mine)
         for left in list(backend.list(SCRATCH)):  # of an add-backend that was interrupted
             backend.delete(left.name, locator=left.locator)
-        found = probe(backend, ctx.env, f"{SCRATCH}{ctx.env.random(6).hex()}/")
+        try:
+            found = probe(backend, ctx.env, f"{SCRATCH}{ctx.env.random(6).hex()}/")
+        except ObjectNotFound as error:
+            raise Unavailable(
+                "what was just put there is gone: is another machine adding this very place?", key=error.key
+            ) from error
         data = marker(ctx.pool, disk.id)
         backend.put(MARKER, data, digest=digest_of(data))
         return _Claimed(backend.usage(), found)
@@ -200,22 +209,48 @@ def _refuse_foreign(ctx: Context, backend: Backend, disk: Disk, mine: bool) -> N
         )
 
 
-def join(ctx: Context, disk: Disk) -> None:
-    """Fill the disk, then let it count.  The order is checked by tests/models/test_join.py: whoever commits after our
+def join(ctx: Context, disk: Disk, announced: Acks | None) -> None:
+    """Fill the disk, then let it count.  The order is checked by tests/models/changes.py: whoever commits after our
     reading of the log finds the AddDisk record, and sends his commit to this disk, too, or to one more of the others.
+
+    ``announced``: who took the AddDisk record; None: an interrupted run came as far as JOINED.
     """
     there = listing(ctx, disk)
     if ctx.table.state.joined():
-        ctx.open_table()
-        ctx.table.require_quorum()
+        if announced is None:
+            ctx.open_table()
+            ctx.table.require_quorum()
+        else:
+            ctx.table.fence(announced)
+            _give_way(ctx, disk)
         load_index(ctx)
+    refuse_taken_out(ctx, disk.id)
     fill(ctx, disk, there)
     ctx.table.trust(disk.id, there)
-    joined = ctx.table.state.disks[disk.id].joined  # an interrupted run may have come as far as that
+    joined = ctx.table.state.disks[disk.id].joined
     ctx.table.fence(ctx.table.spread_head() if joined else ctx.table.append(Joined(disk=disk.id)))
+    refuse_taken_out(ctx, disk.id)
     load_index(ctx)
     fill(ctx, disk, there | ctx.table.book.names.keys())  # table packs of commits that came meanwhile
     ctx.table.flush(ctx.config.limits.patience)
+
+
+def _give_way(ctx: Context, disk: Disk) -> None:
+    """Another machine adds this very place at the same moment, or one of this name: at least one of the two sees the
+    other here, and takes its own out again.  Raises ConfigError."""
+    mine = ctx.table.state.disks[disk.id]
+    others = [info for info in ctx.table.state.members() if info.id != disk.id]
+    same = [info for info in others if info.identity == mine.identity]
+    if not same and not any(info.name == mine.name for info in others):
+        return
+    what = "this place" if same else f"a disk called {mine.name!r}"
+    if not mine.removed:
+        take_out(ctx, mine, lost=bool(same), heedless=True)
+    raise ConfigError(
+        f"another machine is adding {what} at this moment: nothing was added here",
+        hint="'webraid backend ls' shows in a while whether it came to its end there; if not, run the command again"
+        + ("." if same else ", perhaps with another name and an empty place."),
+    )
 
 
 def _result(ctx: Context, connection: Connection, claimed: _Claimed) -> Added:
@@ -229,8 +264,9 @@ def _result(ctx: Context, connection: Connection, claimed: _Claimed) -> Added:
     usable = set(ctx.table.usable())
     domains = {disk: domain for disk, domain in ctx.domains().items() if disk in usable}
     stored = margin(ctx, domains).survives if ctx.index.counts()[0] else None
+    silent = sorted(info.name for info in ctx.table.state.joined() if info.id not in usable)
     found = claimed.probe
     return Added(
         connection.name, connection.kind, connection.domain, claimed.usage.free, count, str(spec), survives, needed,
-        stored, found.latency, found.up, found.down, found.notes, load(connection.kind).free_tier,
+        stored, found.latency, found.up, found.down, found.notes, load(connection.kind).free_tier, tuple(silent),
     )  # fmt: skip

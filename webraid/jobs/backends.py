@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -16,18 +15,18 @@ from webraid.array.tolerance import pack_tolerance
 from webraid.backend.conformance import Result, Subject, run_checks
 from webraid.backend.conformance.subject import scratch_prefix
 from webraid.backend.probe import Probe, Speed, measure
-from webraid.config import DiskSection, drop_disk, put_disk
-from webraid.errors import IntegrityError, NotInTable, QuorumLost, RedundancyError
+from webraid.config import DiskSection, put_disk
+from webraid.errors import IntegrityError, NotInTable, RedundancyError
 from webraid.jobs.caps import keep_caps, kept_caps
 from webraid.jobs.connection import Connection, Opener, from_section, open_connection, seal_connection
 from webraid.jobs.context import Context, locked
 from webraid.jobs.pages import load_index
 from webraid.jobs.reading import with_good_homes
+from webraid.jobs.takeout import half_out, require_others, take_out
 from webraid.jobs.vault import lazily, vault_of
-from webraid.model import PackKind
+from webraid.model import PackKind, many
 from webraid.table.fold import SWEEP, DiskInfo
-from webraid.table.quorum import majority
-from webraid.table.records import AddDisk, RemoveDisk
+from webraid.table.records import AddDisk
 
 SCRATCH = "scratch/"  # where places are tried out; nothing of the pool lies there
 MOST = 8  # connections at once that are measured
@@ -114,7 +113,7 @@ def remove_disk(ctx: Context, name: str, *, force: bool = False, lost: bool = Fa
     """
     with locked(ctx.settings.places):
         ctx.open_table()
-        info = find_disk(ctx, name)
+        info = half_out(ctx, name) or find_disk(ctx, name)
         ctx.require_right(SWEEP)
         load_index(ctx)
         if not force:
@@ -124,7 +123,7 @@ def remove_disk(ctx: Context, name: str, *, force: bool = False, lost: bool = Fa
             require_others(ctx, info)
         elif info.joined:
             ctx.table.require_quorum()
-        take_out(ctx, info)
+        take_out(ctx, info, lost=lost, heedless=force or lost)
         answering = {disk: domain for disk, domain in rest.items() if disk in ctx.table.usable()}
         return _margin(ctx, answering)
 
@@ -134,7 +133,7 @@ def _refuse_needed(ctx: Context, info: DiskInfo, *, lost: bool) -> None:
     ``lost`` only those count that could not be read any more.  What was moved off it already needs it no more."""
     bad, domains = ctx.index.bad(), ctx.domains()
     before, after, count = len(domains), len(domains), 0
-    for pack in ctx.index.packs(PackKind.DATA):
+    for pack in ctx.index.named(PackKind.DATA):
         good = with_good_homes(ctx, pack, bad)
         others = [home for home in good.homes if home.disk != info.id]
         doubled = len({home.disk for home in others}) < len(others)
@@ -148,33 +147,16 @@ def _refuse_needed(ctx: Context, info: DiskInfo, *, lost: bool) -> None:
     if after < 0:
         raise RedundancyError(
             f"without disk {info.name} some data could no longer be read",
-            hint="Add another disk and run 'webraid repair' first; --force removes it all the same.",
+            hint=f"'webraid replace {info.name} NEW' or 'webraid drain {info.name} --remove' moves what it has first.  "
+            "If it is gone, run 'webraid repair' first.  --force takes it out all the same.",
         )
-    stripes = f"{count} {'stripe' if count == 1 else 'stripes'}"
+    stripes = many(count, "stripe")
     fewer = f"{stripes} would survive the loss of {after} more, and of {before} with it"
     raise RedundancyError(
         f"disk {info.name} is needed: without it {fewer}",
         hint=f"'webraid replace {info.name} NEW' or 'webraid drain {info.name} --remove' moves what it has first.  "
         f"If it is gone, 'webraid rebuild {info.name}' makes it again.  --force takes it out all the same.",
     )
-
-
-def take_out(ctx: Context, info: DiskInfo) -> None:
-    """The disk is no part of the pool any more, and this machine forgets how to reach it.  Raises QuorumLost."""
-    ctx.table.append(RemoveDisk(disk=info.id))
-    ctx.table.flush(ctx.config.limits.patience)
-    drop_disk(ctx.settings.places.config, info.name)
-    vault_of(ctx.settings, ctx.config).put(info.name, {})
-    if not any(disk.kind == info.kind and disk.name != info.name for disk in ctx.config.disks):
-        shutil.rmtree(ctx.settings.places.plugin(info.kind), ignore_errors=True)  # tokens may lie there, too
-
-
-def require_others(ctx: Context, info: DiskInfo) -> None:
-    """That a majority of the disks besides ``info`` answers: enough to go on without it.  Raises QuorumLost."""
-    rest = ctx.domains().keys() - {info.id}
-    good = sum(disk in rest for disk in ctx.table.usable())
-    if rest and good < majority(len(rest)):
-        raise QuorumLost(f"only {good} of the other {len(rest)} disks answer")
 
 
 def move_domain(ctx: Context, name: str, domain: str) -> None:
@@ -201,6 +183,6 @@ def move_domain(ctx: Context, name: str, domain: str) -> None:
 def _margin(ctx: Context, domains: dict[bytes, str]) -> int:
     bad = ctx.index.bad()
     worst = len(set(domains.values())) - 1
-    for pack in ctx.index.packs(PackKind.DATA):
+    for pack in ctx.index.named(PackKind.DATA):
         worst = min(worst, pack_tolerance(with_good_homes(ctx, pack, bad), domains))
     return worst

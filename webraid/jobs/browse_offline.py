@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from webraid.config import Places
 from webraid.env import Env
+from webraid.table.cache import open_cache
 from webraid.table.device import OwnLog, load_identity
 from webraid.table.fold import State
-from webraid.table.local import Database, Local
 from webraid.table.table import Table
 
 
@@ -15,11 +15,11 @@ def known_state(places: Places, env: Env) -> State | None:
 
     Raises what is wrong with the pool's files here.
     """
-    if not places.database.exists() or not places.device.exists():
+    if places.database is None or not places.database.exists() or not places.device.exists():
         return None
     identity = load_identity(places.device)
-    database = Database(places.database)
+    local = open_cache(places)
     try:
-        return Table(identity, Local(database), OwnLog(places.device), {}, env, patience=0.0).state
+        return Table(identity, local, OwnLog(places.device), {}, env, patience=0.0).state
     finally:
-        database.close()
+        local.close()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from webraid.array.tolerance import pack_tolerance
 from webraid.errors import BackendError, ConfigError, NotEnoughShards, WebRAIDError
-from webraid.jobs.context import Context
+from webraid.jobs.context import Context, refuse_unknown
 from webraid.jobs.events import Notice, Progress, Started
 from webraid.jobs.findings import DiskCheck, Expected, Findings, expected_shards
 from webraid.jobs.inspection import Reading, inspect, judge, look
@@ -65,22 +65,24 @@ class _Sample(Reading):
 
 
 def check(
-    ctx: Context, *, read_data: bool = False, sample: float | None = None, subset: str = ""
+    ctx: Context, *, read_data: bool = False, sample: float | None = None, subset: str = "",
+    disks: Collection[str] = (),
 ) -> CheckResult:  # fmt: skip
     """Compare logs, list every disk, compare names, sizes and the provider's hashes; read table packs whole, of data
     shards those on disks that cost nothing to read, a ``sample`` of the others, a ``subset`` ('1/7', '5%', '2GiB': the
-    latter two anywhere), or all with ``read_data``."""
+    latter two anywhere), or all with ``read_data``.  ``disks``: only those of these names are listed and read."""
     started = ctx.env.monotonic()
     share = 1.0 if read_data else sample if sample is not None else parse_sample(ctx.config.check.sample)
     result = CheckResult()
     view = look(ctx, result)
+    refuse_unknown(disks, ctx.config, ctx.table.state)
     arc = _arc(ctx, subset) if subset else None
-    ctx.event(Started("check", len(view.verdicts)))
+    ctx.event(Started("check", len(set(disks)) or len(view.verdicts)))
 
     def on_disk(done: int) -> None:
         ctx.event(Progress(done, sum(disk.bytes_read for disk in result.disks)))
 
-    inspect(ctx, view, result, _Sample(ctx, share, arc), on_disk)
+    inspect(ctx, view, result, _Sample(ctx, share, arc), on_disk, only=disks)
     _check_trees(ctx, result)
     judge(ctx, result)
     result.seconds = ctx.env.monotonic() - started

@@ -17,7 +17,7 @@ from webraid.backend.budget import Budget
 from webraid.backend.disk import Disk
 from webraid.backend.login import Keep, Secrets
 from webraid.backend.registry import load, make_options
-from webraid.backend.retrying import RetryPolicy
+from webraid.backend.retrying import RetryPolicy, trying_again
 from webraid.backend.throttled import Limits, Lines
 from webraid.codec.keys import Root
 from webraid.codec.seal import open_envelope, seal_envelope
@@ -109,10 +109,11 @@ def from_section(section: DiskSection, secrets: Mapping[str, str]) -> Connection
 def make_disk(
     connection: Connection, *, id: bytes, settings: Settings, limits: Limits,
     kept: Callable[[], Kept | None] = lambda: None, keeper: Keeper | None = None, lines: Lines | None = None,
-    budget: Budget | None = None,
+    budget: Budget | None = None, transfers: int = 0, retries: int | None = None,
 ) -> Disk:  # fmt: skip
     """The disk, not yet talked to.  ``kept``: what a probe found out about this account.  ``keeper``: where
-    renewed secrets go, if not into the vault.  ``lines`` are shared with the pool's other disks."""
+    renewed secrets go, if not into the vault.  ``lines`` are shared with the pool's other disks.  ``transfers``
+    at once, 0: what suits the kind; ``retries``: None for the usual ones."""
     places = settings.places
     opener = Opener(
         connection.kind, connection.options, connection.secrets, settings.environ, connection.name,
@@ -123,7 +124,8 @@ def make_disk(
     return Disk(
         connection.name, settings.wrap(connection.name, opener), env=settings.env, id=id, domain=connection.domain,
         threads=connection.threads, limits=limits, lines=lines, budget=budget, caps=caps, guess=kind,
-        retry=ONCE if kind is not None and kind.local else None,
+        retry=ONCE if kind is not None and kind.local else None if retries is None else trying_again(retries),
+        transfers=transfers or None,
     )  # fmt: skip
 
 

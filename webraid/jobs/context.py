@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,6 +14,7 @@ from webraid.array.array import Array
 from webraid.array.events import ArrayEvent, DiskRefused, DiskStalled, Finding, ShardBad, ShardRead, ShardWritten
 from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
+from webraid.backend.health import Event
 from webraid.codec.keys import Root
 from webraid.codec.levels import LevelSpec
 from webraid.config import Config, Places, load
@@ -26,8 +27,10 @@ from webraid.jobs.idle import note_writes
 from webraid.jobs.manners import LastResorts, Manners, patient
 from webraid.jobs.settings import Settings
 from webraid.jobs.vault import vault_of
+from webraid.model import many
+from webraid.table.cache import open_cache
 from webraid.table.device import Identity, OwnLog, load_identity
-from webraid.table.fold import DiskInfo
+from webraid.table.fold import DiskInfo, State
 from webraid.table.gather import gather
 from webraid.table.local import Database, Local
 from webraid.table.local_index import LocalIndex
@@ -94,16 +97,17 @@ class Context:
         for disk, answer in view.verdicts.items():
             name, verdict = self.disk_name(disk), answer.verdict
             if verdict is Verdict.ROLLED_BACK:
-                text = f"shows an older state: {len(answer.lost)} records it once acknowledged are gone"
+                text = f"shows an older state: it lost {many(len(answer.lost), 'record')} that it had acknowledged"
                 self.event(DiskNotice(name, text, alarm=True))
             elif verdict is Verdict.LAGGING:
-                text = f"does not show {len(answer.lost)} records yet that it acknowledged: it does not count for now"
+                records = many(len(answer.lost), "record")
+                text = f"does not yet show {records} that it acknowledged: it does not count for now"
                 self.event(DiskNotice(name, text))
             elif verdict is Verdict.CORRUPT:
                 self.event(DiskNotice(name, f"serves damaged data: {view.notes.get(disk, '')}", alarm=True))
             elif verdict in (Verdict.FOREIGN, Verdict.EMPTY):
                 self.event(DiskNotice(name, f"does not count: {view.notes.get(disk, '')}", alarm=verdict.alarming))
-            elif verdict is Verdict.SILENT:
+            elif verdict is Verdict.SILENT and not self._left_out(name):
                 self.event(DiskNotice(name, f"does not answer: {view.errors.get(disk, 'no answer')}"))
         for device, seq in view.forks:
             self.event(DiskNotice("log", f"device {device.hex()} wrote number {seq} twice: it was cloned", alarm=True))
@@ -112,6 +116,9 @@ class Context:
         if not spot:  # a run that writes will be told by an error
             self._tell_shut_out()
         return view
+
+    def _left_out(self, name: str) -> bool:
+        return bool(self.settings.only) and name not in self.settings.only
 
     def _tell_shut_out(self) -> None:
         """This machine may read on, but it cannot write, and what is newer it cannot read."""
@@ -159,7 +166,7 @@ class Context:
                 self.manners.close()
             except PoolError as error:  # the run's own result counts more than what was counted
                 self.event(Notice(f"what this run has used up could not be noted: {error}", warning=True))
-            self.database.close()
+            self.local.close()
 
 
 @contextmanager
@@ -189,9 +196,9 @@ def open_context(settings: Settings) -> Context:
             f"{settings.places.config} is of another pool than the key in {settings.places.device}",
             hint="Set WEBRAID_CONFIG and WEBRAID_STATE_DIR so that they belong together.",
         )
-    database = Database(settings.places.database)
+    local = open_cache(settings.places)
+    database = local.db
     disks: dict[bytes, Disk] = {}
-    local = Local(database)
     manners = Manners(config, local, settings.env, settings.on_event)
     table = Table(
         identity, local, OwnLog(settings.places.device), disks, settings.env, patience=config.limits.patience
@@ -200,10 +207,14 @@ def open_context(settings: Settings) -> Context:
 
     def made(connection: Connection, disk_id: bytes) -> Disk:
         name = connection.name
-        return make_disk(
+        disk = make_disk(
             connection, id=disk_id, settings=settings, limits=manners.limits(name), lines=manners.lines,
-            budget=manners.budget(name), kept=lambda: kept_caps(local, disk_id),
+            budget=manners.budget(name), kept=lambda: kept_caps(local, disk_id), transfers=config.limits.transfers,
+            retries=config.limits.retries,
         )  # fmt: skip
+        if settings.only and name not in settings.only:
+            disk.health.decide(Event.OFFLINE)
+        return disk
 
     def connect(info: DiskInfo) -> None:
         connection = _connection(settings, config, identity, info, secrets)
@@ -215,7 +226,16 @@ def open_context(settings: Settings) -> Context:
     if not table.state.members():  # the cache was deleted: the config says where to look, the markers who is there
         strangers = [made(from_section(section, secrets.get(section.name, {})), b"") for section in config.disks]
         _identify(strangers, disks, identity, settings.env, config.limits.patience)
+    refuse_unknown(settings.only, config, table.state)
     return Context(settings, config, identity, database, local, LocalIndex(database), disks, table, manners)
+
+
+def refuse_unknown(names: Collection[str], config: Config, state: State) -> None:
+    """Raises ConfigError where one of ``names`` is no disk's."""
+    known = {disk.name for disk in config.disks} | {info.name for info in state.members()}
+    wrong = sorted(set(names) - known)
+    if wrong:
+        raise ConfigError(f"there is no disk {wrong[0]!r}", hint=f"There are: {', '.join(sorted(known)) or 'none'}.")
 
 
 def _marker(backend: Backend) -> Marker | None:

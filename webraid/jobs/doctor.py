@@ -12,6 +12,7 @@ from webraid.jobs.doctor_disks import disk_findings
 from webraid.jobs.doctor_finding import Finding, Severity
 from webraid.jobs.doctor_machine import machine_findings
 from webraid.jobs.doctor_pool import pool_findings
+from webraid.jobs.doctor_sources import source_findings
 from webraid.jobs.events import Notice, Started
 from webraid.jobs.status import Status, status
 
@@ -53,6 +54,7 @@ def doctor(ctx: Context, *, canary: bool = True) -> Diagnosis:
     result.add(pool_findings(ctx, now))
     result.add(disk_findings(ctx, now))
     result.add(machine_findings(ctx))
+    result.add(source_findings(ctx))
     if canary:
         result.blast, found = blast_radius(ctx)
         result.add(found)

@@ -10,7 +10,7 @@ from webraid.jobs.context import Context
 from webraid.jobs.doctor_finding import Finding, good, note, warning
 from webraid.jobs.growth import full_in
 from webraid.jobs.status import DiskStatus, Status
-from webraid.model import DiskState, show_size
+from webraid.model import DiskState, many, show_size
 
 NEARLY = 0.9  # of a quota
 SOON = 60.0  # days
@@ -51,7 +51,8 @@ def _answers(ctx: Context, disk: DiskStatus) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         todo = disk.hint or (
-            f"Bring it back, then 'webraid repair'; if it is gone for good: 'webraid backend rm {disk.name} --lost'."
+            f"Bring it back, then 'webraid repair'; if it is gone for good: 'webraid add-backend', then "
+            f"'webraid rebuild {disk.name} --onto NEW'."
         )
         why = "its shards do not help while it is away"
         yield warning(
@@ -73,7 +74,7 @@ def _room(ctx: Context, disk: DiskStatus) -> Iterator[Finding]:
         )  # fmt: skip
     elif days is not None and days < SOON:
         yield warning(
-            "quotas", f"{disk.name} will be full in about {days:.0f} days, at the pace of the last weeks",
+            "quotas", f"{disk.name} will be full in about {many(round(days), 'day')}, at the pace of the last weeks",
             "what does not fit goes to other disks, if they can take it",
             "Add a disk in time: 'webraid add-backend'.", disk=disk.name, code=EXIT_QUOTA,
         )  # fmt: skip

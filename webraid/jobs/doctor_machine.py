@@ -122,7 +122,7 @@ def _state(ctx: Context) -> Iterator[Finding]:
                 "keys of the pool and logins of the disks lie there", f"chmod {mode} '{path}'",
             )  # fmt: skip
     free = shutil.disk_usage(places.state).free
-    needed = max(LITTLE, 2 * places.database.stat().st_size if places.database.exists() else 0)
+    needed = max([LITTLE, *(2 * path.stat().st_size for path in (places.database,) if path and path.exists())])
     if free < needed:
         troubled = True
         yield alarm(

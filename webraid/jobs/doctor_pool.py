@@ -13,6 +13,7 @@ from webraid.jobs.context import Context
 from webraid.jobs.doctor_finding import Finding, alarm, good, note, warning
 from webraid.jobs.slots import slots
 from webraid.jobs.status import Status
+from webraid.model import many
 
 DAY = 86400.0
 OLD = 7 * DAY  # seconds without a snapshot
@@ -38,7 +39,7 @@ def _redundancy(now: Status) -> Iterator[Finding]:
         )  # fmt: skip
     if now.survives < 0 and now.joined:
         yield alarm(
-            "redundancy", f"some data cannot be read now ({now.unreadable_packs} packs)",
+            "redundancy", f"some data cannot be read now ({many(now.unreadable_packs, 'pack')})",
             "fewer shards are in reach than it takes",
             "Bring the missing disks back; then 'webraid repair', which also looks into this machine's own files.",
             code=EXIT_UNREADABLE,
@@ -46,16 +47,16 @@ def _redundancy(now: Status) -> Iterator[Finding]:
     elif now.promised is not None and now.survives < now.promised:
         todo = "Run 'webraid repair'." if now.missing_shards else "See 'webraid status'."
         yield warning(
-            "redundancy", f"{_further(now.survives)}, and {now.level} promises {_many(now.promised, 'loss', 'losses')}",
+            "redundancy", f"{_further(now.survives)}, and {now.level} promises {now.promised}",
             "a further loss may take data with it", todo,
         )  # fmt: skip
     elif now.missing_shards:
         yield warning(
-            "redundancy", f"{_many(now.missing_shards, 'shard')} lacking", "less may be lost than was asked for",
+            "redundancy", f"{many(now.missing_shards, 'shard')} lacking", "less may be lost than was asked for",
             "Run 'webraid repair'.",
         )  # fmt: skip
     elif now.joined and not now.still_needed:
-        yield good("redundancy", f"everything is there; {_many(now.survives, 'disk')} may be lost")
+        yield good("redundancy", f"everything is there; {many(now.survives, 'disk')} may be lost")
         if not now.survives:
             yield note(
                 "redundancy", f"{now.level} has nothing to spare", "the loss of any one disk loses data",
@@ -63,17 +64,13 @@ def _redundancy(now: Status) -> Iterator[Finding]:
             )  # fmt: skip
     if now.still_needed:
         yield warning(
-            "redundancy", f"{now.level} needs {_many(now.still_needed, 'more disk')}", "nothing can be stored yet",
+            "redundancy", f"{now.level} needs {many(now.still_needed, 'more disk')}", "nothing can be stored yet",
             "Add them with 'webraid add-backend'.",
         )  # fmt: skip
 
 
-def _many(count: int, noun: str, plural: str = "") -> str:
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"
-
-
 def _further(survives: int) -> str:
-    return "no further disk may be lost" if survives <= 0 else f"only {survives} further may be lost"
+    return "no further disk may be lost" if survives <= 0 else f"only {many(survives, 'further disk')} may be lost"
 
 
 def _together(now: Status) -> Iterator[Finding]:
@@ -122,14 +119,14 @@ def _snapshots(ctx: Context, now: Status) -> Iterator[Finding]:
             what = f"source {source.name} was never stored"
         elif source.configured and age > OLD:
             stale = True
-            what = f"the last snapshot of source {source.name} is {age / DAY:.0f} days old"
+            what = f"the last snapshot of source {source.name} is {many(round(age / DAY), 'day')} old"
         else:
             continue
         yield warning("snapshots", what, "what came since is in no backup", f"webraid put --source {source.name}")
     if not any(source.configured for source in now.sources) and time - now.last_time_ms / 1000 > OLD:
         stale = True
         yield warning(
-            "snapshots", f"the last snapshot is {(time - now.last_time_ms / 1000) / DAY:.0f} days old",
+            "snapshots", f"the last snapshot is {many(round((time - now.last_time_ms / 1000) / DAY), 'day')} old",
             "what came since is in no backup", "webraid put PATH, or 'webraid schedule install'",
         )  # fmt: skip
     if not stale:
@@ -146,11 +143,11 @@ def _scrubs(ctx: Context, now: Status) -> Iterator[Finding]:
             "webraid scrub",
         )  # fmt: skip
     elif ctx.env.now() - now.last_scrub.time > period:
-        days = (ctx.env.now() - now.last_scrub.time) / DAY
-        yield warning("scrub", f"the last scrub was {days:.0f} days ago", "damage stays unseen", "webraid scrub")
+        days = many(round((ctx.env.now() - now.last_scrub.time) / DAY), "day")
+        yield warning("scrub", f"the last scrub was {days} ago", "damage stays unseen", "webraid scrub")
     elif bad := now.last_scrub.corrupt + now.last_scrub.missing:
         yield note(
-            "scrub", f"the last scrub found {_many(bad, 'bad shard')}", "what is still bad of them is counted above",
+            "scrub", f"the last scrub found {many(bad, 'bad shard')}", "what is still bad of them is counted above",
             "webraid repair; webraid scrub",
         )  # fmt: skip
     else:
@@ -167,13 +164,13 @@ def _drills(ctx: Context, now: Status) -> Iterator[Finding]:
             "first one nothing is ever deleted", "webraid check --drill 5",
         )  # fmt: skip
     elif every and ctx.env.now() - now.last_drill_ms / 1000 > 2 * every:
-        days = (ctx.env.now() - now.last_drill_ms / 1000) / DAY
+        days = many(round((ctx.env.now() - now.last_drill_ms / 1000) / DAY), "day")
         yield warning(
-            "drill", f"the last restore drill was {days:.0f} days ago", "nobody knows whether a restore still works",
+            "drill", f"the last restore drill was {days} ago", "nobody knows whether a restore still works",
             "webraid check --drill 5",
         )  # fmt: skip
     else:
-        yield good("drill", f"a restore drill brought {now.last_drill_files} files back")
+        yield good("drill", f"a restore drill brought {many(now.last_drill_files, 'file')} back")
 
 
 def _slots(ctx: Context) -> Iterator[Finding]:

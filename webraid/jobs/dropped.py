@@ -17,7 +17,7 @@ from webraid.jobs.context import Context
 from webraid.jobs.events import DiskNotice, Notice
 from webraid.jobs.pages import load_index
 from webraid.jobs.reading import Bad, with_good_homes
-from webraid.model import Code, Home, Pack, Stored, shard_name
+from webraid.model import Code, Home, Pack, Stored, many, shard_name
 from webraid.table.gather import gather
 from webraid.table.records import SHARD_REF, Dropped
 
@@ -162,6 +162,6 @@ def _delete(ctx: Context, disk: bytes, doomed: Mapping[str, Stored]) -> int:
         done += len(answers)
         if errors:
             error: BackendError = next(iter(errors.values()))
-            ctx.event(DiskNotice(ctx.disk_name(disk), f"{len(errors)} shards could not be deleted: {error}"))
+            ctx.event(DiskNotice(ctx.disk_name(disk), f"{many(len(errors), 'shard')} could not be deleted: {error}"))
             break
     return done

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from webraid.entry import Entry, EntryType
+from webraid.entry import CHUNK_ID, Entry, EntryType
 from webraid.errors import NotInTable
 from webraid.jobs.context import Context
 from webraid.jobs.snapshots import EVERY, Which, entries, open_for_reading, select
+from webraid.jobs.stats import chunks_of_files
 
 ASK = 5000  # chunk ids looked up at a time
 
@@ -22,9 +23,18 @@ class Folder:
 
 
 @dataclass(slots=True)
+class Held:
+    """``content``: bytes of chunks, each once; ``stored``: the same compressed and sealed, without parity."""
+
+    content: int = 0
+    stored: int = 0
+
+
+@dataclass(slots=True)
 class Sizes:
     """``folders``: the largest first.  ``size``: what a restore writes: a file with several names counts once.
-    ``content``: bytes of the chunks, each once; ``stored``: the same compressed and sealed, without parity."""
+    ``content``: bytes of the chunks, each once; ``stored``: the same compressed and sealed, without parity.
+    ``unique``: of these, what no other kept snapshot has; None where nobody asked."""
 
     snapshot: str
     folders: list[Folder] = field(default_factory=list, repr=False)
@@ -34,10 +44,16 @@ class Sizes:
     size: int = 0
     content: int = 0
     stored: int = 0
+    unique: Held | None = None
 
 
-def du(ctx: Context, what: str = "latest", *, depth: int = 1, which: Which = EVERY) -> Sizes:
-    """The sizes of 'SNAP' or 'SNAP:folder', and of the folders in it down to ``depth``.  Raises NotInTable."""
+def du(
+    ctx: Context, what: str = "latest", *, depth: int = 1, which: Which = EVERY, unique: bool = False
+) -> Sizes:  # fmt: skip
+    """The sizes of 'SNAP' or 'SNAP:folder', and of the folders in it down to ``depth``.
+
+    ``unique``: also of what no other snapshot has, for which the trees of all others are read.  Raises NotInTable.
+    """
     open_for_reading(ctx)
     selection = select(ctx, what, which)
     result = Sizes(selection.shot.name)
@@ -51,7 +67,12 @@ def du(ctx: Context, what: str = "latest", *, depth: int = 1, which: Which = EVE
     if selection.sub and not (result.files or result.dirs or result.others):
         raise NotInTable(f"there is nothing of that name in snapshot {result.snapshot}")
     result.folders = sorted(folders.values(), key=lambda folder: (-folder.size, folder.path))
-    _look_up(ctx, chunks, result)
+    whole = _look_up(ctx, chunks)
+    result.content, result.stored = whole.content, whole.stored
+    if unique:
+        for ids in chunks_of_files(ctx, [shot for shot in ctx.table.state.shots if shot.id != selection.shot.id]):
+            chunks.difference_update(ids[at : at + CHUNK_ID] for at in range(0, len(ids), CHUNK_ID))
+        result.unique = _look_up(ctx, chunks)
     return result
 
 
@@ -77,10 +98,11 @@ def _count(entry: Entry, result: Sizes, folders: dict[bytes, Folder], told: rang
         folder.size += size
 
 
-def _look_up(ctx: Context, chunks: set[bytes], result: Sizes) -> None:
-    ids = list(chunks)
+def _look_up(ctx: Context, chunks: set[bytes]) -> Held:
+    ids, held = list(chunks), Held()
     for start in range(0, len(ids), ASK):
         for places in ctx.index.find(ids[start : start + ASK]).values():
             if places:
-                result.content += places[0][1].plain
-                result.stored += places[0][1].stored
+                held.content += places[0][1].plain
+                held.stored += places[0][1].stored
+    return held

@@ -120,10 +120,11 @@ def durability(ctx: Context) -> Durability:
 def standings(ctx: Context, domains: Mapping[bytes, str]) -> list[LevelStanding]:
     """By shape of the stripes, the most stored first."""
     bad, found = ctx.index.bad(), dict[str, list[int]]()
-    for pack in ctx.index.packs(PackKind.DATA):
+    pending = {pack for pack, _ in ctx.index.pending()}
+    for pack in ctx.index.named(PackKind.DATA):
         good = with_good_homes(ctx, pack, bad)
         held = pack_tolerance(good, domains)
-        if held < 0 and superseded(ctx, pack, bad):
+        if held < 0 and superseded(ctx, pack, bad, pending):
             continue
         row = found.setdefault(shape_of(pack.geometry), [0, 0, 1 << 30, pack.geometry.m])
         row[0] += 1

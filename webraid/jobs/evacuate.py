@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from webraid.array.moves import Plan, Rooms, evacuation, leaving
 from webraid.array.tolerance import pack_tolerance
 from webraid.errors import EXIT_DEGRADED, EXIT_OK, worst
-from webraid.jobs.backends import take_out
 from webraid.jobs.context import Context
 from webraid.jobs.events import Notice, Started
 from webraid.jobs.moving import Carried, Work, carry, quorum
@@ -16,7 +15,8 @@ from webraid.jobs.pace import note_pace
 from webraid.jobs.pages import load_index
 from webraid.jobs.reading import with_good_homes
 from webraid.jobs.seats import object_sizes
-from webraid.model import Pack, PackKind
+from webraid.jobs.takeout import take_out
+from webraid.model import Pack, PackKind, many
 from webraid.table.fold import DiskInfo
 
 ROUNDS = 3  # other machines may put something there while it is emptied
@@ -51,7 +51,8 @@ class Evacuated:
 @dataclass(slots=True)
 class Evacuation:
     """``readable``: shards are copied from the disk, else made from others.  ``prefer``: disks that get what they may
-    legally have; ``also``: spares among them that become active.  ``ready``: the quorum it takes."""
+    legally have; ``also``: spares among them that become active.  ``ready``: the quorum it takes.  ``lost``: the user
+    says that it is."""
 
     work: Work
     disk: DiskInfo
@@ -59,6 +60,7 @@ class Evacuation:
     ready: Callable[[Context], None]
     prefer: Sequence[bytes] = ()
     also: Sequence[bytes] = ()
+    lost: bool = False
 
     @classmethod
     def readable_one(cls, work: Work, disk: DiskInfo, prefer: Sequence[bytes] = ()) -> Evacuation:
@@ -109,12 +111,14 @@ class Evacuation:
         ctx = self.work.ctx
         plan, rooms = self.plan()
         result = self.tell(plan)
-        ctx.event(Started(job, len(plan.moves), plan.size))
+        moves = plan.most(limit)
+        ctx.event(Started(job, len(moves), sum(move.size for move in moves)))
         if result.elsewhere:
             names = " and ".join(ctx.disk_name(disk) for disk in self.prefer)
-            text = f"{result.elsewhere} shards cannot go to {names} (no room, or a shard of that stripe is there)"
+            shards = many(result.elsewhere, "shard")
+            text = f"{shards} cannot go to {names} (no room, or a shard of that stripe is there)"
             ctx.event(Notice(f"{text}: other disks take them"))
-        result.carried = carry(self.work, plan.most(limit), rooms, self.disk.id)
+        result.carried = carry(self.work, moves, rooms, self.disk.id)
         note_pace(ctx, result.carried)
         result.left = self.left()
         return result
@@ -157,12 +161,13 @@ class Evacuation:
             result.short, result.homeless, result.left = more.short, more.homeless, more.left
         result.crowded = 0 if result.left else self.crowded()
         if result.crowded:
-            text = f"{result.crowded} stripes have two shards on one disk, as another machine moved data as well"
+            told = many(result.crowded, "stripe has", "stripes have")
+            text = f"{told} two shards on one disk, as another machine moved data as well"
             text += f": 'webraid rebalance' parts them, and then {job} can take {self.disk.name} out"
             ctx.event(Notice(text, warning=True))
         elif not result.left and not ctx.index.unrecorded():
             if not ctx.table.state.disks[self.disk.id].removed:
-                take_out(ctx, self.disk)
+                take_out(ctx, ctx.table.state.disks[self.disk.id], lost=self.lost)
             result.removed = True
 
 

@@ -12,6 +12,7 @@ from webraid.jobs.pages import table_pack
 from webraid.jobs.slots import SLOT_PREFIX, note_settled, slots, unsettle
 from webraid.model import Stored, shard_name
 from webraid.table.gather import gather
+from webraid.table.spread import in_order
 from webraid.table.survey import LOG, digest_of
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ def _slots(ctx: Context, there: set[str]) -> Iterator[tuple[str, bytes]]:
 def _metadata(ctx: Context, there: set[str]) -> Iterator[tuple[str, bytes]]:
     """Slots, then records oldest first, then the table packs that they name."""
     yield from _slots(ctx, there)
-    for name in sorted(ctx.table.book.names.keys() - there):
+    for name in in_order(ctx.table.book, there):
         record = ctx.table.book.names[name]
         yield name, ctx.local.blob(record.device, record.seq, record.digest)
     for _, commit in ctx.table.state.live_commits():

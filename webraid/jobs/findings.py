@@ -34,8 +34,9 @@ class Expected:
 
 @dataclass(slots=True)
 class DiskCheck:
-    """What was found on one disk.  ``verdict`` is that of its log; ``hashed``: by the provider's own hash.  ``error``:
-    why not all of it was looked at; ``spent``: because there is no budget or quota for more just now."""
+    """What was found on one disk.  ``verdict`` is that of its log; ``hashed``: by the provider's own hash.  ``read``:
+    shards, ``records``: of the log, ``bytes_read``: of both.  ``error``: why not all of it was looked at; ``spent``:
+    because there is no budget or quota for more just now."""
 
     name: str
     verdict: str
@@ -47,6 +48,7 @@ class DiskCheck:
     corrupt: int = 0
     error: str = ""
     spent: bool = False
+    records: int = 0
 
     @property
     def cut_short(self) -> bool:
@@ -57,7 +59,8 @@ class DiskCheck:
 @dataclass(slots=True)
 class Findings:
     """``survives``: as status says it, after what was found.  ``lost_packs``: those of the unreadable ones that would
-    stay so if every disk answered; ``still_needed``: disks that the pool lacks for its level."""
+    stay so if every disk answered; ``still_needed``: disks that the pool lacks for its level; ``among``: disks that it
+    has, looked at or not."""
 
     disks: list[DiskCheck] = field(default_factory=list)
     survives: int = 0
@@ -66,6 +69,7 @@ class Findings:
     unreadable_packs: int = 0
     lost_packs: int = 0
     still_needed: int = 0
+    among: int = 0
     alarms: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -107,7 +111,8 @@ def expected_shards(ctx: Context) -> dict[bytes, list[Expected]]:
             continue
         sizes = object_sizes(pack)
         good = with_good_homes(ctx, pack, bad).homes
-        if pack.id in bad and pack_tolerance(replace(pack, homes=good), domains) < 0 and superseded(ctx, pack, bad):
+        unreadable = pack.id in bad and pack_tolerance(replace(pack, homes=good), domains) < 0
+        if unreadable and superseded(ctx, pack, bad, pending):
             continue
         copies = pack.geometry.code is Code.COPIES
         held = {home.index for home in good} if not copies or len(good) >= pack.geometry.n else set()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from webraid.config import Retention
 from webraid.errors import ConfigError
 from webraid.jobs.context import Context, locked
+from webraid.jobs.dated import AHEAD
 from webraid.jobs.events import Notice
 from webraid.jobs.idle import keep_alive
 from webraid.jobs.retention import BUCKETS, FUTURE, Candidate, Clock, Decision, Policy, decide, parse_span, parse_tags
@@ -16,7 +17,6 @@ from webraid.jobs.snapshots import EVERY, Group, Which, chosen, grouped, look, o
 from webraid.table.fold import FORGET, Shot
 from webraid.table.records import Forget
 
-AHEAD = timedelta(days=1)  # clocks may differ by so much before a snapshot is taken to be of the future
 IN_RECORD = 1000  # snapshots that one record strikes off
 
 
@@ -136,7 +136,7 @@ def _choose(
 
 def _candidate(shot: Shot) -> Candidate:
     time = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=shot.info.time_ms)
-    return Candidate(shot.id, time, frozenset(shot.info.tags), shot.info.partial)
+    return Candidate(shot.id, time, frozenset(shot.info.tags), shot.info.partial, bool(shot.info.problems))
 
 
 def _judge(ctx: Context, group: Group, shots: Sequence[Shot], decisions: Sequence[Decision]) -> Judged:

@@ -25,6 +25,7 @@ from webraid.jobs.init import host
 from webraid.jobs.ours import Ours
 from webraid.jobs.readback import read_back, same_content
 from webraid.jobs.snapshots import EVERY, Selection, Which, below, entries, open_for_reading, select
+from webraid.model import many
 
 SO_OFTEN = 0.1  # seconds between progress events
 KEPT_OURS = "what the pool itself has there (its config, keys, state, disks) was left as it is"
@@ -61,7 +62,8 @@ class GetResult:
 
     ``files``: written, of these ``updated`` in the place of others; ``skipped``: there already, or newer here;
     ``deleted``: what was not in the snapshot; ``verified``: files that were read back.  ``unreadable``: files that need
-    a pack with fewer than k shards left.  ``mismatched``: files that are not what was written.
+    a pack with fewer than k shards left.  ``mismatched``: files that are not what was written.  ``narrowed``: not all
+    disks were to be used.
     """
 
     snapshot: str
@@ -76,6 +78,7 @@ class GetResult:
     seconds: float = 0.0
     bad_shards: int = 0
     dry_run: bool = False
+    narrowed: bool = False
     problems: list[FileTrouble] = field(default_factory=list)
     unreadable: list[FileTrouble] = field(default_factory=list)
     mismatched: list[FileTrouble] = field(default_factory=list)
@@ -106,7 +109,9 @@ def get(
     found = _destinations(ctx, selection, paths, target, options)
     _refuse_nothing(ctx, selection, paths, found, options.choice)
     shown = ", ".join(dict.fromkeys(str(item.target / item.put.decode("utf-8", "surrogateescape")) for item in found))
-    result = GetResult(selection.shot.name, shown, dry_run=options.dry_run)
+    result = GetResult(
+        selection.shot.name, shown, dry_run=options.dry_run, narrowed=bool(ctx.settings.only)
+    )  # fmt: skip
     for item in found:
         _Get(ctx, selection, item, options, result).run()
     result.bad_shards = len(ctx.findings)
@@ -186,7 +191,8 @@ def _refuse_delete(ctx: Context, selection: Selection, found: Sequence[Destinati
     if ours is not None:
         raise ConfigError(f"{ours} is, or lies in, a folder of the pool itself", hint="Give another target with -t.")
     if info.problems:
-        text = f"the put of snapshot {name} had {info.problems} problems: what it could not read is not in it, and goes"
+        had = many(info.problems, "problem")
+        text = f"the put of snapshot {name} had {had}: what it could not read is not in it, and goes"
         ctx.event(Notice(f"{text} if it is here", warning=True))
 
 

@@ -50,7 +50,7 @@ def note_writes(ctx: Context) -> None:
     now = msgspec.msgpack.encode(ctx.env.now())
     wrote = [disk for disk in ctx.disks if disk and _wrote(ctx, disk)]
     if wrote:
-        with ctx.database.transaction():
+        with ctx.local.lasting.transaction():
             for disk in wrote:
                 ctx.local.set(f"written:{disk.hex()}", now)
 

@@ -24,9 +24,9 @@ from webraid.env import Env
 from webraid.errors import ConfigError
 from webraid.jobs.kit import Kit, refuse_existing, today
 from webraid.jobs.settings import Settings
+from webraid.table.cache import open_cache
 from webraid.table.device import Identity, OwnLog, forget_identity, has_identity, save_identity
 from webraid.table.fold import ALL_RIGHTS
-from webraid.table.local import Database, Local
 from webraid.table.records import AddSlot, AnyOp, Enroll, Genesis, certificate, slot_message
 from webraid.table.table import Table
 
@@ -63,14 +63,13 @@ def add_slot(env: Env, slot: bytes, sealed: bytes, owner: Owner, label: str = ""
 
 def start_log(settings: Settings, identity: Identity, ops: list[AnyOp]) -> None:
     """The first record of this device, kept here until disks are asked.  The key is written last."""
-    database = Database(settings.places.database)
+    local = open_cache(settings.places)
     try:
-        local = Local(database)
         table = Table(identity, local, OwnLog(settings.places.device), {}, settings.env, patience=1.0)
         if table.book.head(identity.key.id) is None:
             table.append(*ops)
     finally:
-        database.close()
+        local.close()
     save_identity(settings.places.device, identity, settings.env)
 
 
@@ -119,8 +118,7 @@ def _interrupted(settings: Settings) -> bool:
 
 def _forget_leftovers(settings: Settings) -> None:
     """An init that was interrupted left no config: what it kept here is of no use to anybody."""
-    database = settings.places.database
-    for path in database.parent.glob(database.name + "*"):
+    for path in list(settings.places.databases()):
         path.unlink()
     forget_identity(settings.places.device)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from webraid.backend import hashes
@@ -73,12 +73,16 @@ def look(ctx: Context, result: Findings) -> View:
 
 
 def inspect(
-    ctx: Context, view: View, result: Findings, reading: Reading, on_disk: Callable[[int], None] = lambda done: None
+    ctx: Context, view: View, result: Findings, reading: Reading, on_disk: Callable[[int], None] = lambda done: None,
+    *, only: Collection[str] = (),
 ) -> None:  # fmt: skip
-    """All disks at once.  What is found marks shards bad: they do not count until they are repaired."""
+    """All disks at once (``only``: those of these names).  What is found marks shards bad: they do not count until they
+    are repaired."""
     expected, suspects = expected_shards(ctx), ctx.index.bad()
     workers = []
     for info in sorted(ctx.table.state.joined(), key=lambda item: item.name):
+        if only and info.name not in only:
+            continue
         answer = view.verdicts[info.id]
         report = DiskCheck(info.name, answer.verdict.value)
         result.disks.append(report)
@@ -103,6 +107,7 @@ def judge(ctx: Context, result: Findings) -> None:
     result.survives = min(safe.survives, len(set(usable.values())) - 1)
     result.missing_shards, result.unreadable_packs = safe.missing, safe.unreadable
     result.lost_packs = margin(ctx, ctx.domains()).unreadable if safe.unreadable else 0
+    result.among = len(ctx.domains())
     spec = parse_level(ctx.table.state.level)
     result.still_needed = max(0, spec.least - len(ctx.domains()))
     if not result.still_needed:
@@ -193,7 +198,7 @@ class _Work:
             disk = self.ctx.disks[self.disk]
             answers, _ = self._gather({name: disk.get(name) for name in names[start : start + LOG_SAMPLE]})
             for name, data in answers.items():
-                self.report.read += 1
+                self.report.records += 1
                 self.report.bytes_read += len(data)
                 if hashlib.sha256(data).digest() != book[name].digest:
                     self._bad_record()

@@ -59,6 +59,7 @@ class Intake:
         self._linked: dict[bytes, Entry] = {}
         self._seen: list[Seen] = []
         self._last_event = 0.0
+        self._current = b""
 
     def entries(self, roots: Sequence[Root]) -> Iterator[Entry]:
         """Everything below ``roots``, in path order, with its content stored."""
@@ -78,6 +79,7 @@ class Intake:
         """The one entry of a stream.  Raises SourcesUnreadable when what writes it fails, OSError."""
         now = int(self._ctx.env.now() * 1e9)
         entry = Entry(path=root.name, type=EntryType.FILE, mode=0o644, mtime_ns=now, ctime_ns=now, atime_ns=now)
+        self._current = entry.path
         ids, size = self._cut(stream.readinto, entry)
         stream.finish()
         entry = msgspec.structs.replace(entry, size=size, chunks=b"".join(ids))
@@ -108,7 +110,8 @@ class Intake:
         now = self._ctx.env.monotonic()
         if now - self._last_event >= EVERY:
             self._last_event = now
-            self._ctx.event(Progress(self._result.files, self._result.bytes + within, self._store.packed))
+            done = self._result.files, self._result.bytes + within, self._store.packed
+            self._ctx.event(Progress(*done, current=display(self._current)))
 
     def _tally(self, entry: Entry, *, same: bool, before: bool) -> None:
         action = "unchanged" if same else "changed" if before else "new"
@@ -172,6 +175,7 @@ class Intake:
         return entry
 
     def _read(self, scanned: Scanned) -> Entry | None:
+        self._current = scanned.entry.path
         fresh = self._settle(scanned.entry)
         try:
             with open_source(scanned) as source:

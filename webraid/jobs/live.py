@@ -39,6 +39,8 @@ class Liveness:
         self._below: dict[bytes, tuple[bytes, ...]] = {}  # page -> its children
         self._said: dict[bytes, frozenset[bytes]] = {}  # segment, or commit -> the packs it names
         self._nowhere: set[bytes] = set()  # segments that only removed machines announced, and nobody has
+        self._named: set[bytes] = set()  # packs that a commit or segment names, or an unfinished run of this machine
+        self._only_here: set[bytes] = set()  # packs that this machine knows from segments that nobody has any more
 
     def update(self, lock_ms: int | None, *, audit: bool = True) -> None:
         """Take in what the table says now.  ``lock_ms``: forgotten snapshots younger than that hold on to their data.
@@ -59,6 +61,7 @@ class Liveness:
         for shot in state.former:
             if lock_ms is not None and shot.id in state.forgotten and garbage.locked(shot, clock, lock_ms):
                 self._walk([shot.info.root], self._locked, locked=True)
+        self._let_go()
         lost = self.marks.lost()
         if lost:
             raise NotInTable(
@@ -139,11 +142,29 @@ class Liveness:
         self._correct(wrong)
         markers = [marker_of(record) for record, _ in self.ctx.table.state.live_commits()]
         named = set().union(*(self._said[source] for source in (*markers, *live) if source not in self._nowhere))
-        named |= {pack for pack, _ in self.ctx.index.pending()}
+        self._named = named | {pack for pack, _ in self.ctx.index.pending()}
+        self._only_here = self.ctx.index.brought_by(self._nowhere) - self._named
         for pack in self.marks.packs():
-            if pack not in named:
-                self.ctx.event(Notice(f"the local index named pack {pack.hex()[:8]}, which no commit names: corrected"))
-                self.ctx.index.unload(pack)
+            if pack not in self._named | self._only_here:
+                self._unload(pack)
+
+    def _unload(self, pack: bytes) -> None:
+        self.ctx.event(Notice(f"the local index named pack {pack.hex()[:8]}, which no commit names: corrected"))
+        self.ctx.index.unload(pack)
+
+    def _let_go(self) -> None:
+        """Packs that only this machine still knows: nothing is deleted on such word.  What nobody needs is forgotten;
+        what a snapshot needs is not, as it can be read from here alone.  Raises NotInTable."""
+        for pack in sorted(self._only_here):
+            ids = self.marks.live_in(pack)
+            if set(ids) - self.marks.elsewhere(ids, frozenset(self._named)):
+                raise NotInTable(
+                    "a part of the index that a removed machine announced is nowhere but in this machine's cache, and "
+                    "snapshots need it, so nothing is deleted",
+                    hint="Run 'webraid repair' on this machine: it writes that part anew.",
+                )
+            self._unload(pack)
+        self._only_here = set()
 
     def _hold(self, said: Index, source: bytes, wrong: Expected) -> None:
         """``source``: the segment, or the commit, that says so; ``wrong``: packs of which the local index differs."""

@@ -161,7 +161,8 @@ def keep_login(ctx: Context, reached: Reached) -> None:
         pending, manners = Pending(), ctx.manners
         disk = make_disk(
             connection, id=info.id, settings=ctx.settings, limits=manners.limits(info.name), lines=manners.lines,
-            budget=manners.budget(info.name), keeper=pending,
+            budget=manners.budget(info.name), keeper=pending, transfers=ctx.config.limits.transfers,
+            retries=ctx.config.limits.retries,
         )  # fmt: skip
         try:
             _hold_to_marker(ctx, disk, info)

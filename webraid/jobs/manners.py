@@ -52,7 +52,8 @@ def patient(config: Config) -> Config:
     ahead = parse_size(config.limits.memory) / 3
     waits = [(ahead + count * LARGEST) / rate for rate in shared if rate]
     waits += [(ahead / count + LARGEST) / rate for rate in own if rate]
-    waits += [AT_ONCE / count / tps for tps in map(tps_of, config.disks) if tps]  # records of the log
+    requests = [tps_in(config, disk) for disk in config.disks]
+    waits += [AT_ONCE / count / tps for tps in requests if tps]  # records of the log
     patience = config.limits.patience + max(waits, default=0.0)
     return dataclasses.replace(config, limits=msgspec.structs.replace(config.limits, patience=patience))
 
@@ -71,6 +72,11 @@ def tps_of(section: DiskSection) -> float | None:
         text = f"tps of disk {section.name}: {value!r} is not a number of requests a second"
         raise ConfigError(text, hint="Write 10 or 0.5.")
     return float(value)
+
+
+def tps_in(config: Config, section: DiskSection) -> float | None:
+    """The same, and never more than [limits] lets every disk have."""
+    return min(filter(None, (tps_of(section), config.limits.tps)), default=None)
 
 
 def _parsed(name: str, key: str, parse: Callable[[], T]) -> T:
@@ -100,10 +106,11 @@ class Manners:
         )
         self._limits = {
             disk.name: Limits(
-                rate_of(table_of(disk, "upload"), env), rate_of(table_of(disk, "download"), env), tps_of(disk)
+                rate_of(table_of(disk, "upload"), env), rate_of(table_of(disk, "download"), env), tps_in(config, disk)
             )
             for disk in config.disks
         }
+        self._others = Limits(requests=config.limits.tps or None)  # disks that the log knows and the config does not
         self._budgets = {disk.name: budget for disk in config.disks if (budget := self._budget(disk))}
 
     def _budget(self, section: DiskSection) -> Budget | None:
@@ -121,7 +128,7 @@ class Manners:
 
     def limits(self, name: str) -> Limits:
         """The disk's own limits."""
-        return self._limits.get(name, Limits())
+        return self._limits.get(name, self._others)
 
     def budget(self, name: str) -> Budget | None:
         """What may be spent there; None: whatever it takes."""
@@ -151,7 +158,7 @@ class Manners:
                 self._add(name, budget, fresh)
 
     def _add(self, name: str, budget: Budget, fresh: Spent) -> None:
-        with self._local.db.transaction():
+        with self._local.lasting.transaction():
             total = add_spent(self._spent(name), fresh, budget.current())
             self._local.set(f"spent:{name}", msgspec.msgpack.encode(total))
         budget.adopt(total)

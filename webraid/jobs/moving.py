@@ -26,7 +26,7 @@ from webraid.jobs.reading import with_good_homes
 from webraid.jobs.run import Run, new_run
 from webraid.jobs.seats import object_sizes, seats
 from webraid.jobs.settle import Leftovers, abort, settle
-from webraid.model import Code, Home, Pack, PackKind, parse_size
+from webraid.model import Code, Home, Pack, PackKind, many, parse_size
 from webraid.table.records import Abort
 from webraid.table.table import View
 
@@ -204,7 +204,8 @@ class _Carrier:
                 self.failed += item.tag
             else:
                 self.done.lost += len(item.tag)
-                text = f"{len(item.tag)} shards of pack {item.pack.id.hex()[:8]} can neither be copied nor made again"
+                shards = many(len(item.tag), "shard")
+                text = f"{shards} of pack {item.pack.id.hex()[:8]} can neither be copied nor made again"
                 self.ctx.event(Notice(f"{text}: {found}", warning=True))
 
     def _wanted(self, moves: Sequence[Move], spoiled: set[tuple[bytes, int, bytes]]) -> Iterator[Salvage]:

@@ -44,8 +44,9 @@ class Packer:
 
     def __init__(
         self, ctx: Context, geometry: Geometry, seats: Sequence[Seat], *, run: bytes,
-        new_pack_id: Callable[[], bytes], memory: int, compression: str = AUTO,
+        new_pack_id: Callable[[], bytes], memory: int, compression: str = AUTO, whole: bool = False,
     ) -> None:  # fmt: skip
+        """``whole``: a pack of which any shard found no home counts as one of which fewer than k did."""
         self.stats = Packing()
         self.fresh: set[bytes] = set()
         self._ctx = ctx
@@ -55,6 +56,7 @@ class Packer:
         self._new_pack_id = new_pack_id
         self._memory = memory
         self._compression = compression
+        self._whole = whole
         self._target = int(geometry.k * min(SHARD_TARGET, memory / COPIES_IN_MEMORY / geometry.k))
         self._chunks: list[Chunk] = []
         self._size = 0
@@ -148,7 +150,7 @@ class Packer:
                 continue
 
     def _settled(self, result: StripeResult) -> None:
-        if is_short(result.pack, self._seats):
+        if (self._whole and result.missing) or is_short(result.pack, self._seats):
             self._ctx.index.drop(result.pack.id)
             self._is_short(result.pack, [home.disk for home in result.pack.homes], self._writer.refusals)
             return
@@ -165,7 +167,7 @@ class Packer:
         return stand_in(pack.geometry, self._seats, list(homes.values()), object_sizes(pack)[index], tried=tried)
 
     def _stripe(self, pack_id: bytes, chunks: list[Chunk]) -> Stripe | None:
-        """None where the disks are known to have no room for k shards: then none is sent."""
+        """None where the disks are known to have no room for k shards (or all of them): then none is sent."""
         ctx, geometry = self._ctx, self._geometry
         sealed = seal_pack(
             ctx.identity.root.data, ctx.pool, pack_id, chunks, shuffle=ctx.env.rng, compression=self._compression
@@ -176,7 +178,8 @@ class Packer:
         pack = Pack(pack_id, PackKind.DATA, geometry, len(sealed.data), shard_hashes(geometry, shards))
         placement = self._place(pack)
         homes = planned(pack, placement)
-        if is_short(pack, self._seats, homes):
+        missing = len(homes) < sum(1 for size in object_sizes(pack) if size)
+        if (self._whole and missing) or is_short(pack, self._seats, homes):
             self._is_short(pack, [home.disk for home in homes], self._writer.refusals)
             return None
         self.stats.packed += pack.length

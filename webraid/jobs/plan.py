@@ -83,7 +83,9 @@ def make_plan(ctx: Context, live: Liveness, listing: Listing | None, terms: Term
         else:
             plan.waiting[pack] = clock.of(record) + terms.trash_ms
     plan.spared = {pack for pack in state.condemned.keys() & plan.used.keys() if pack not in state.swept}
-    plan.pinned = {pack for pack in every if pack in pins and pack not in plan.used}
+    unfinished = {pack for pack, _ in ctx.index.pending()} & found.keys() & pins
+    plan.sizes |= {pack: found[pack] for pack in unfinished}
+    plan.pinned = {pack for pack in every if pack in pins and pack not in plan.used} | unfinished
     elsewhere = Counter[bytes]()
     for packs, size in shared.items():
         elsewhere.update(dict.fromkeys(packs, size))

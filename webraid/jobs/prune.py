@@ -189,7 +189,10 @@ class _Prune:
         if self.terms.lock_ms is not None:
             clock = clock_of(self.ctx)
             young = [shot for shot in gone if garbage.locked(shot, clock, self.terms.lock_ms)]
-            result.young = [shot.name for shot in young if shot.info.root in there]
+            young = [shot for shot in young if shot.info.root in there]
+            result.young = [shot.name for shot in young]
+            made = (clock.at(shot.order, shot.info.time_ms) for shot in young)
+            result.young_until_ms = max(made, default=-self.terms.lock_ms) + self.terms.lock_ms
         result.condemned = len(plan.garbage), plan.size(plan.garbage)
         result.waiting = len(plan.waiting), plan.size(plan.waiting)
         result.until_ms = max(plan.waiting.values(), default=0)

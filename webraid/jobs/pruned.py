@@ -28,7 +28,8 @@ class Pruned:
     ``condemned``: now; ``waiting``: condemned before and not due (``until_ms``: when all of it is); ``swept``: deleted
     for good; ``moved``: old copies of shards that lie elsewhere by now (shards, bytes); ``repacked``: packs whose used
     part was stored anew (bytes of that part; ``repack_frees``: of the rest, about); ``pinned``: unfinished runs of the
-    machines ``unfinished`` may need them; ``locked``: only forgotten snapshots need them that are too ``young``;
+    machines ``unfinished`` may need them; ``locked``: only forgotten snapshots need them that are too ``young`` (all
+    of them until ``young_until_ms``);
     ``unused``: bytes in packs that stay.  ``forgotten``: snapshots that are struck off and whose data is there still.
     ``held``: what only the owner can let pass.
     """
@@ -38,6 +39,7 @@ class Pruned:
     snapshots: int = 0
     forgotten: list[str] = field(default_factory=list)
     young: list[str] = field(default_factory=list)
+    young_until_ms: int = 0
     stored: int = 0
     unused: int = 0
     condemned: tuple[int, int] = (0, 0)

@@ -18,10 +18,12 @@ from webraid.files.roots import Root, check_roots, roots_for
 from webraid.files.stdin import Stream
 from webraid.jobs.before import Before, earlier
 from webraid.jobs.context import Context
+from webraid.jobs.dated import require_past
 from webraid.jobs.events import Notice, Started
 from webraid.jobs.init import host
 from webraid.jobs.intake import Intake, forget_unstored
 from webraid.jobs.known import Known
+from webraid.jobs.least import refuse_weak, weak
 from webraid.jobs.packer import Packer
 from webraid.jobs.put_result import Compression, Pace, PutOptions, PutResult, together
 from webraid.jobs.reading import ChunkFailure, Wanted, read_chunks, with_good_homes
@@ -30,6 +32,7 @@ from webraid.jobs.run import Run
 from webraid.jobs.seats import seats
 from webraid.jobs.session import Session, session
 from webraid.jobs.tag import require_text
+from webraid.jobs.takeout import staying
 from webraid.jobs.vanished import refuse_empty_stream, refuse_missing, refuse_shrunk
 from webraid.model import PackKind, parse_size
 from webraid.table.fold import Shot
@@ -48,7 +51,7 @@ def put(ctx: Context, paths: Sequence[str], options: PutOptions = DEFAULT, *, li
     """Store ``paths``, and what ``lists`` (files, how they are written) name, as one snapshot.
 
     Raises PoolBusy, QuorumLost, NotEnoughDisks, SourcesUnreadable, ConfigError; QuotaExceeded, AuthExpired, Unavailable
-    where too few disks took the new data (what was stored whole is used by the next put).
+    where too few disks took the new data (what was stored whole is used by the next put); TooWeak.
     """
     options.rules.check()
     roots = roots_from(paths, lists)
@@ -93,6 +96,8 @@ class Put:
         self.host = options.host or host()
         for text in (self.host, *options.tags):
             require_text(text)
+        if options.time_ms is not None:
+            require_past(options.time_ms, self.ctx.env.now())
         self.result = PutResult(source=options.source, alarms=list(one.alarms))
         self.written: list[bytes] = []  # packs; what is known of each is in the index
         self.earlier: list[Run] = []  # runs of this put that have committed a partial snapshot
@@ -106,6 +111,7 @@ class Put:
         guarded = not self.options.allow_empty
         if guarded and stream is None:
             refuse_missing(ctx, self.roots, self.host, self.options.source)
+        refuse_weak(ctx, spec, self.geometry, self.options.least)
         before = Before(ctx, self.roots, self.options, self.host)
         self._begin()
         result.promised, result.level = self.geometry.m, str(spec)
@@ -138,7 +144,7 @@ class Put:
 
     def _begin(self) -> None:
         self.pins = self.session.run()
-        self.pins.rescue = self._rescue
+        self.pins.rescue, self.pins.guard = self._rescue, self._guard
         self.result.repaired, self.session.repaired = self.session.repaired, 0
         self.checked, self.added = self.ctx.env.monotonic(), 0
 
@@ -257,12 +263,20 @@ class Put:
         acks: Acks = run.commit(self._snapshot(root), close=False)
         run.close(*self.earlier)
         ctx.note_findings()
-        result.survives = run.survives(acks, self._tolerances(ctx.domains()))
+        result.survives = run.survives(acks, self._tolerances(staying(ctx)))
         result.snapshot = run.id.hex()[:8]
         shot = next((shot for shot in ctx.table.state.shots if shot.id == run.id), None)
         result.conflicts = [other.name for other in ctx.table.state.conflicts(shot)] if shot else []
         for other in result.conflicts:
             ctx.event(Notice(f"snapshot {other} of the same folder was made at the same time elsewhere: both are kept"))
+
+    def _guard(self) -> None:
+        """What disks took, or did not take, since the put began."""
+        if self.options.least:
+            self.ctx.note_findings()
+            now = self.pins.would_survive(self._tolerances(self.ctx.domains()))
+            if now < self.options.least:
+                raise weak(now, self.options.least)
 
     def _tolerances(self, domains: Mapping[bytes, str]) -> Iterator[int]:
         """What each stripe of the snapshot survives: those just written, and those re-used, on disks that answer."""
@@ -278,21 +292,27 @@ class Put:
     def _snapshot(self, root: bytes, *, partial: bool = False) -> Snapshot:
         result = self.result
         return Snapshot(
-            root=root, time_ms=int(self.ctx.env.now() * 1000), host=self.host, level=result.level,
+            root=root, time_ms=self._time_ms(), host=self.host, level=result.level,
             tags=self.options.tags, files=result.files, size=result.bytes, problems=len(result.problems),
             roots=tuple(RootDir(name=one.name, origin=one.path, listed=bool(one.only)) for one in self.roots),
             partial=partial, source=self.options.source, replaces=self._replaces(partial=partial),
         )  # fmt: skip
 
+    def _time_ms(self) -> int:
+        given = self.options.time_ms
+        return int(self.ctx.env.now() * 1000) if given is None else given
+
     def _replaces(self, *, partial: bool) -> tuple[bytes, ...]:
         """Partial snapshots of this put, and of interrupted ones of the same folders by this machine.  A partial one
-        may hold less than those of another put, so it stands for its own put's alone."""
+        may hold less than those of another put, so it stands for its own put's alone.  So does one that could not read
+        everything, or has fewer files: the drive may be failing, and what was read before is nowhere else."""
         own = {run.id for run in self.earlier}
-        if partial or any(root.only for root in self.roots):  # another list of files is another thing
+        if partial or self.result.problems or any(root.only for root in self.roots):  # another list is another thing
             return tuple(sorted(own))
         me = self.ctx.identity.key.id
         shots = earlier(self.ctx, self.host, self.roots)
-        return tuple(sorted(own | {shot.id for shot in shots if shot.info.partial and shot.device == me}))
+        mine = (shot for shot in shots if shot.info.partial and shot.device == me)
+        return tuple(sorted(own | {shot.id for shot in mine if shot.info.files <= self.result.files}))
 
 
 def level_of(ctx: Context, level: str) -> LevelSpec:

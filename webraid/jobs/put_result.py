@@ -37,6 +37,8 @@ class PutOptions:
     files are compared with, instead of what this machine remembers; ``force``: all files are read.  ``ignore_inode``,
     ``ignore_ctime``: a file with another inode, or another time of its last change of state, may still be unchanged.
     ``allow_empty``: what has vanished was deleted on purpose.  ``list_files``: tell of every file (events.FileStored).
+    ``least``: losses that must be survived as the disks are now, else there is no snapshot.  ``time_ms``: what the
+    snapshot says of its time, in milliseconds since 1970; None: now.
     """
 
     level: str = ""
@@ -54,6 +56,8 @@ class PutOptions:
     list_files: bool = False
     compression: Compression = Compression.AUTO
     pace: Pace = Pace()
+    least: int = 0
+    time_ms: int | None = None
 
 
 @dataclass(slots=True)

@@ -59,8 +59,8 @@ def rebalance(
             result.dry_run = True
             result.freed = free_dropped(ctx, now=now, dry_run=True)
             return result
-        ctx.event(Started("rebalance", len(found.plan.moves), found.plan.size))
         chosen = found.plan.most(limit)
+        ctx.event(Started("rebalance", len(chosen), sum(move.size for move in chosen)))
         result.carried = carry(work, chosen, rooms)
         note_pace(ctx, result.carried)
         result.left = found.plan.size - sum(move.size for move in chosen)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from webraid.errors import ConfigError, NotInTable, QuorumLost
-from webraid.jobs.backends import find_disk, require_others, take_out
+from webraid.jobs.backends import find_disk
 from webraid.jobs.context import Context
 from webraid.jobs.evacuate import Evacuated, Evacuation
 from webraid.jobs.events import Notice
 from webraid.jobs.moving import Work, working
 from webraid.jobs.roles import assign, require_target, spares
+from webraid.jobs.takeout import require_others, take_out
 from webraid.table.fold import SWEEP, DiskInfo
 from webraid.table.log import Verdict
 from webraid.table.records import ACTIVE, SPARE
@@ -30,7 +31,7 @@ def rebuild(
     with working(ctx, SWEEP, ready=ready) as work:
         info = _lost(ctx, name)
         wanted = [require_target(ctx, onto, info)] if onto else spares(ctx)
-        evacuation = Evacuation(work, info, False, ready, [disk.id for disk in wanted])
+        evacuation = Evacuation(work, info, False, ready, [disk.id for disk in wanted], lost=True)
         evacuation.also = [disk.id for disk in wanted if disk.role == SPARE]
         if dry_run:
             result = evacuation.tell(evacuation.plan()[0])
@@ -66,7 +67,7 @@ def _without(ctx: Context, info: DiskInfo, dry_run: bool) -> None:
         require_others(ctx, info)
         if not dry_run:
             ctx.event(Notice(f"disk {info.name} is taken out first: with it too few disks answer"))
-            take_out(ctx, info)
+            take_out(ctx, info, lost=True, heedless=True)
             ctx.table.require_quorum()
 
 

@@ -28,10 +28,10 @@ from webraid.jobs.settings import Settings
 from webraid.jobs.slots import SLOT_PREFIX
 from webraid.jobs.snapshots import ordered
 from webraid.jobs.vault import Pending, vault_of
+from webraid.table.cache import open_cache
 from webraid.table.device import Identity, OwnLog, forget_identity, has_identity, save_identity
 from webraid.table.fold import ALL_RIGHTS
 from webraid.table.gather import gather
-from webraid.table.local import Database, Local
 from webraid.table.survey import MARKER, Marker, read_marker
 from webraid.table.table import Table
 
@@ -203,11 +203,11 @@ def _adopt(
     identity = Identity(tries.pool, owner.public, wanted.machine, tries.root, new_device(settings.env))
     config.write_private(places.recovering, identity.pool.hex())
     forget_identity(places.device)
-    for leftover in places.database.parent.glob(places.database.name + "*"):
+    for leftover in list(places.databases()):
         leftover.unlink()
-    database = Database(places.database)
+    local = open_cache(places)
     try:
-        table = Table(identity, Local(database), OwnLog(places.device), disks, settings.env, patience=60.0)
+        table = Table(identity, local, OwnLog(places.device), disks, settings.env, patience=60.0)
         read(table)
         if not table.state.owner:
             raise NotAPool("there is no readable log of its pool", hint="Try another disk of the pool.")
@@ -217,7 +217,7 @@ def _adopt(
         table.view.verdicts.clear()
         table.append(enroll(identity, owner, wanted.rights), wait=False)
     finally:
-        database.close()
+        local.close()
     save_identity(places.device, identity, settings.env)
 
 

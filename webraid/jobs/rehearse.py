@@ -10,10 +10,12 @@ from webraid.errors import SourcesUnreadable
 from webraid.files.roots import Root
 from webraid.jobs.before import Before
 from webraid.jobs.context import Context
+from webraid.jobs.dated import require_past
 from webraid.jobs.events import Started
 from webraid.jobs.init import host
 from webraid.jobs.intake import Intake
 from webraid.jobs.known import Known
+from webraid.jobs.least import refuse_weak
 from webraid.jobs.put_result import PutOptions, PutResult
 from webraid.jobs.snapshots import open_for_reading
 from webraid.jobs.vanished import refuse_missing, refuse_shrunk
@@ -52,8 +54,11 @@ def rehearse(ctx: Context, roots: Sequence[Root], options: PutOptions) -> PutRes
 def rehearsed(ctx: Context, roots: Sequence[Root], options: PutOptions) -> PutResult:
     """The same with the table opened already."""
     started, me = ctx.env.monotonic(), options.host or host()
+    if options.time_ms is not None:
+        require_past(options.time_ms, ctx.env.now())
     spec = parse_level(options.level or ctx.config.pool.level)
     geometry = spec.geometry(ctx.span(spec))
+    refuse_weak(ctx, spec, geometry, options.least)
     if not options.allow_empty:
         refuse_missing(ctx, roots, me, options.source)
     result = PutResult(source=options.source, dry_run=True, level=str(spec), promised=geometry.m)

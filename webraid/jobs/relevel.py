@@ -21,7 +21,7 @@ from webraid.jobs.repair import repair_missing
 from webraid.jobs.seats import object_sizes, seats
 from webraid.jobs.snapshots import Selection, entries, select
 from webraid.jobs.widening import Widening
-from webraid.model import Code, Geometry, Pack, PackKind, parse_size
+from webraid.model import Code, Geometry, Pack, PackKind, many, parse_size
 from webraid.table.fold import FORGET, SWEEP, Shot
 from webraid.table.records import Condemn, Relevel
 
@@ -182,6 +182,7 @@ def _repack(work: Work, shot: Shot, geometry: Geometry, old: set[bytes], result:
         return
     memory = parse_size(ctx.config.limits.memory)
     left: set[bytes] = set()
+    whole = sum(pack.length for pack in map(ctx.index.pack, old) if pack is not None)
     with Packer(
         ctx, geometry, seats(ctx), run=work.run.id, new_pack_id=work.run.new_pack_id, memory=memory
     ) as packer:  # fmt: skip
@@ -190,11 +191,12 @@ def _repack(work: Work, shot: Shot, geometry: Geometry, old: set[bytes], result:
                 if isinstance(item, ChunkFailure):
                     result.lost += len(item.places)
                     left.update(place.id for place in item.places)
-                    ctx.event(Notice(f"{len(item.places)} chunks cannot be read: {item.error}", warning=True))
+                    ctx.event(Notice(f"{many(len(item.places), 'chunk')} cannot be read: {item.error}", warning=True))
                     continue
                 packer.add(item[0].id, item[1])
                 result.read += item[0].stored
-                ctx.event(Progress(result.widened + len(old), packer.stats.plain, packer.stats.packed))
+                done = min(len(old), len(old) * packer.stats.packed // max(1, whole))
+                ctx.event(Progress(result.widened + done, packer.stats.plain, packer.stats.packed))
         stripes = packer.finish()
     result.repacked = len(old)
     result.missing += sum(len(stripe.missing) for stripe in stripes)

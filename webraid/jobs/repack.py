@@ -6,12 +6,11 @@ Nothing is moved: the new packs are committed first, and the old ones go the way
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from webraid.array.stripes import StripeResult
 from webraid.codec.pack import ChunkKind
-from webraid.errors import BackendError, NotEnoughDisks
+from webraid.errors import BackendError, NoRoomForTable
 from webraid.jobs.context import Context
 from webraid.jobs.events import Notice, Progress
 from webraid.jobs.live import Liveness
@@ -47,26 +46,25 @@ def stale_segments(ctx: Context) -> list[bytes]:
 def repack(ctx: Context, live: Liveness, plan: Plan, chosen: Sequence[bytes]) -> Repacked:
     """Store the used chunks of the packs ``chosen`` anew, and write stale index segments anew; then commit.
 
-    Where the disks are too full for that, nothing is packed anew: deleting goes on, and makes room.  Raises QuorumLost,
-    NotEnoughShards; then what was stored is used by the next run.
+    Where the disks are too full for all of it, what found room is committed: deleting goes on, makes room, and the next
+    run goes further.  Raises QuorumLost, NotEnoughShards; then what was stored is used by the next run.
     """
     done, run = Repacked(), new_run(ctx)
     stay = {pack for pack in plan.used if pack not in chosen} - plan.spared
     data = [pack for pack in chosen if plan.facts[pack].kind is PackKind.DATA]
     pending = {pack for pack, _ in ctx.index.pending()}  # of an interrupted run: whole enough, else settle dropped them
-    try:
-        for geometry, packs in sorted(_by_geometry(ctx, data).items(), key=lambda item: repr(item[0])):
-            _data(ctx, live, run, geometry, {pack: _instead(ctx, plan, pack, stay, pending) for pack in packs}, done)
-    except BackendError as error:
-        ctx.event(Notice(f"half-dead packs are not packed anew this time: {error}", warning=True))
-        return Repacked()
+    short = False
+    for geometry, packs in sorted(_by_geometry(ctx, data).items(), key=lambda item: repr(item[0])):
+        instead = {pack: _instead(ctx, plan, pack, stay, pending) for pack in packs}
+        short = short or not _data(ctx, live, run, geometry, instead, done)
     run.replaced |= set(stale_segments(ctx))
     for pack in chosen:
-        if plan.facts[pack].kind is PackKind.TABLE:
+        if plan.facts[pack].kind is PackKind.TABLE and not short:
             _table(ctx, live, run, pack, _instead(ctx, plan, pack, stay, set()), done)
-    if done.packs or run.replaced:
+    if done.packs or run.replaced:  # else what was stored waits for the next run
         before = set(live.marks.packs())
-        run.commit(None)
+        if not _commit(ctx, run):
+            return Repacked()
         done.created |= set(live.marks.packs()) - before
     return done
 
@@ -93,35 +91,74 @@ def _instead(
 def _data(
     ctx: Context, live: Liveness, run: Run, geometry: Geometry, packs: Mapping[bytes, frozenset[bytes]],
     done: Repacked,
-) -> None:  # fmt: skip
-    wanted = []
-    for pack_id, stay in packs.items():
-        ids = live.marks.live_in(pack_id)
-        keep = set(ids) - live.marks.elsewhere(ids, stay)
-        wanted.append(Wanted(pack_id, [place for place in ctx.index.places(pack_id) if place.id in keep]))
+) -> bool:  # fmt: skip
+    """False: there was no room for all of it.  The packs that were stored are whole."""
+    kept = {pack_id: _to_move(live, pack_id, stay) for pack_id, stay in packs.items()}
+    wanted = (
+        Wanted(pack_id, [place for place in ctx.index.places(pack_id) if place.id in keep])
+        for pack_id, keep in kept.items()
+        if keep
+    )
     where = seats(ctx)
     if len({seat.id for seat in where if seat.writable}) < geometry.n:
         text = f"packs over {geometry.n} disks are not packed anew: too few disks take new data"
         ctx.event(Notice(text))
-        return
-    memory = parse_size(ctx.config.limits.memory)
-    packer = Packer(ctx, geometry, where, run=run.id, new_pack_id=run.new_pack_id, memory=memory)
-    with packer:
-        for item in read_chunks(ctx, [item for item in wanted if item.places]):
+        return True
+    memory, moved = parse_size(ctx.config.limits.memory), set[bytes]()
+    with Packer(ctx, geometry, where, run=run.id, new_pack_id=run.new_pack_id, memory=memory, whole=True) as packer:
+        refused = _fill(ctx, packer, wanted, done)
+        for result in packer.stored:
+            done.created.add(result.pack.id)
+            for place in ctx.index.places(result.pack.id):
+                moved.add(place.id)
+                done.size += place.stored
+    done.packs += sum(keep <= moved for keep in kept.values())
+    if refused is not None:
+        ctx.event(Notice(f"{_some(done)} packed anew this time: {refused}", warning=True))
+    return refused is None
+
+
+def _to_move(live: Liveness, pack: bytes, stay: frozenset[bytes]) -> set[bytes]:
+    """Live chunks of a pack that none of ``stay`` has."""
+    ids = live.marks.live_in(pack)
+    return set(ids) - live.marks.elsewhere(ids, stay)
+
+
+def _fill(ctx: Context, packer: Packer, wanted: Iterable[Wanted], done: Repacked) -> BackendError | None:
+    """Everything into the packer, as long as there is room; why there is none any more."""
+    refused, size = None, done.size
+    try:
+        for item in read_chunks(ctx, wanted):
             if isinstance(item, ChunkFailure):
                 raise item.error
             place, plain = item
             packer.add(place.id, plain)
-            done.size += place.stored
-            ctx.event(Progress(done.packs, done.size))
-        results: list[StripeResult] = packer.finish()
-    done.packs += len(packs)
-    done.created |= {result.pack.id for result in results}
-    if any(result.missing for result in results):
-        raise NotEnoughDisks(
-            "a pack that was stored anew is not whole yet, so nothing was condemned for it",
-            hint="Run 'webraid repair', then 'webraid prune' again.",
-        )
+            size += place.stored
+            ctx.event(Progress(done.packs, size))
+    except BackendError as error:
+        refused = error
+    try:
+        packer.finish()
+    except BackendError as error:
+        refused = error
+    return refused
+
+
+def _some(done: Repacked) -> str:
+    return f"only {done.packs} half-dead packs are" if done.packs else "half-dead packs are not"
+
+
+def _commit(ctx: Context, run: Run) -> bool:
+    """False where the table itself finds no room: what was stored waits for the next run, and deleting goes on."""
+    try:
+        run.commit(None)
+    except NoRoomForTable as error:
+        me = ctx.table.state.runs.get((ctx.identity.key.id, run.id))
+        if me is not None and me.commit is not None:  # it is written, and nothing may be decided before it is durable
+            raise
+        ctx.event(Notice(f"half-dead packs are not packed anew this time: {error}", warning=True))
+        return False
+    return True
 
 
 def _table(ctx: Context, live: Liveness, run: Run, pack: bytes, stay: frozenset[bytes], done: Repacked) -> None:

@@ -28,6 +28,7 @@ from webraid.jobs.seats import object_sizes
 from webraid.jobs.settle import abort, settle
 from webraid.jobs.targets import Targets, ready_spares, strangers
 from webraid.model import Code, Home, Pack, PackKind, parse_size
+from webraid.table.log import Verdict
 from webraid.table.records import Abort
 
 PASSES = 3  # what is found to be bad while it is read is mended, too
@@ -40,7 +41,8 @@ class Repaired:
 
     ``bytes`` were stored and ``read`` fetched; ``from_files``: shards made from this machine's files with nothing
     fetched; ``saved``: chunks of unreadable packs that are stored anew, ``saved_bytes`` long; ``unsaved``: unreadable
-    packs whose content is still here but found no room, ``refused``: why.
+    packs whose content is still here but found no room, ``refused``: why.  ``silent``: disks that do not answer; what
+    they have is not missing, so it is waited for.
     """
 
     shards: int = 0
@@ -54,6 +56,7 @@ class Repaired:
     saved_bytes: int = 0
     unsaved: int = 0
     refused: BackendError | None = None
+    silent: list[str] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
@@ -103,14 +106,22 @@ def repair(ctx: Context) -> Repaired:
         mend_all(ctx, view)
         done = _Repair(ctx, run).all()
         ctx.table.spread_head()
-        if ctx.index.unrecorded():
+        if ctx.index.unrecorded() or run.replaced:
             run.commit(None)
         elif left.packs:
             ctx.table.append(Abort(run=run.id))
         keep_alive(ctx)
         ctx.table.flush(ctx.config.limits.patience)
+    done.silent = silent(ctx)
     done.seconds = ctx.env.monotonic() - started
     return done
+
+
+def silent(ctx: Context) -> list[str]:
+    """Names of the pool's disks that do not answer."""
+    verdicts = ctx.table.view.verdicts
+    quiet = (disk for disk in ctx.domains() if disk not in verdicts or verdicts[disk].verdict is Verdict.SILENT)
+    return sorted(ctx.disk_name(disk) for disk in quiet)
 
 
 def repair_missing(ctx: Context) -> int:
@@ -146,7 +157,7 @@ class _Repair:
 
     def _pass(self) -> None:
         gone = strangers(self._ctx) if ready_spares(self._ctx) else set()
-        damaged = list(_damaged(self._ctx, gone))
+        damaged = list(damaged_packs(self._ctx, gone))
         if not damaged:
             return
         self._targets = Targets(self._ctx, gone)
@@ -271,12 +282,23 @@ class _Repair:
         lost = [pack for pack in self._lost if not superseded(self._ctx, pack, bad)]
         self._done.lost = len(lost)
         data = [pack for pack in lost if pack.kind is PackKind.DATA]
+        if self._run is not None:
+            self._run.replaced |= self._known_segments(lost)
         if self._run is not None and data:
             saved = rescue(self._ctx, self._run, data, self._local)
             self._done.saved, self._done.saved_bytes = saved.chunks, saved.bytes
             self._done.lost = len(lost) - len(data) + saved.lost
             self._done.unsaved, self._done.refused = saved.unsaved, saved.refused
         self._forgive(bad)
+
+    def _known_segments(self, lost: Sequence[Pack]) -> set[bytes]:
+        """Parts of the index in ``lost`` table packs that this machine has taken in: it can write them anew."""
+        index, state = self._ctx.index, self._ctx.table.state
+        tables = {pack.id for pack in lost if pack.kind is PackKind.TABLE}
+        live = set(state.segments()) & {place.id for pack in tables for place in index.places(pack)}
+        found = index.find(sorted(live))
+        nowhere = (segment for segment in live if all(pack in tables for pack, _ in found.get(segment, ())))
+        return {segment for segment in nowhere if index.has_all_of(segment, state.swept)}
 
     def _forgive(self, bad: Bad) -> None:
         """Nothing depends on the lost packs whose chunks lie elsewhere now: their damage accuses no disk any more."""
@@ -287,7 +309,7 @@ class _Repair:
                     self._ctx.index.mark_bad(pack.id, index, disk, "missing")
 
 
-def _damaged(ctx: Context, gone: Collection[bytes] = ()) -> Iterator[tuple[Pack, Pack]]:
+def damaged_packs(ctx: Context, gone: Collection[bytes] = ()) -> Iterator[tuple[Pack, Pack]]:
     """Packs with missing shards, those with the least margin first.  ``gone``: disks that are not counted on."""
     found = []
     bad, joined = ctx.index.bad(), len(ctx.domains())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -34,12 +34,13 @@ class Rescued:
     refused: BackendError | None = None
 
 
-def superseded(ctx: Context, pack: Pack, bad: Bad) -> bool:
-    """Whether nothing depends on a pack that cannot be read: every chunk of it lies in another one that can."""
-    return pack.kind is PackKind.DATA and not _needed(ctx, pack, bad)
+def superseded(ctx: Context, pack: Pack, bad: Bad, unnamed: Collection[bytes] = ()) -> bool:
+    """Whether nothing depends on a pack that cannot be read: every chunk of it lies in another one that can.
+    ``unnamed``: packs that do not count, as no commit names them yet and nobody else would find them."""
+    return pack.kind is PackKind.DATA and not _needed(ctx, pack, bad, unnamed)
 
 
-def _needed(ctx: Context, pack: Pack, bad: Bad) -> list[Place]:
+def _needed(ctx: Context, pack: Pack, bad: Bad, unnamed: Collection[bytes] = ()) -> list[Place]:
     """The chunks that no other readable pack has, in the pack's order."""
     places, domains = ctx.index.places(pack.id), ctx.domains()
     found = ctx.index.find([place.id for place in places])
@@ -54,7 +55,7 @@ def _needed(ctx: Context, pack: Pack, bad: Bad) -> list[Place]:
     return [
         place
         for place in places
-        if not any(can_read(other) for other, _ in found.get(place.id, ()) if other != pack.id)
+        if not any(can_read(other) for other, _ in found.get(place.id, ()) if other != pack.id and other not in unnamed)
     ]
 
 

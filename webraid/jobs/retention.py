@@ -19,6 +19,7 @@ ALL = -1
 UNLIMITED = "unlimited"
 FUTURE, UNFINISHED, NO_POLICY = "dated in the future", "unfinished", "policy is empty"
 NEVER = datetime.min.replace(tzinfo=UTC)
+MONTH = timedelta(days=30)
 _PART = re.compile(r"(\d{1,6})([ymdh])")
 Clock = Callable[[datetime], datetime]  # the same moment with the offset of the zone whose days count
 Bucket = Callable[[datetime, int], tuple[int, ...]]
@@ -120,12 +121,13 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A snapshot.  ``time``: with its zone."""
+    """A snapshot.  ``time``: with its zone.  ``problems``: whether its put could not read everything."""
 
     id: bytes
     time: datetime
     tags: frozenset[str] = frozenset()
     partial: bool = False
+    problems: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def decide(
     """For one group, newest first.  An empty policy keeps everything.  ``clock``: whose hours and days count.
 
     What is dated after ``horizon`` stays and does not count.  A partial snapshot stays as long as no whole one is
-    newer, and then goes.
+    newer, and then goes; a month later where no put since then could read everything.
     """
     ordered = sorted(snapshots, key=lambda one: (one.time, one.id), reverse=True)
     if not policy:
@@ -162,7 +164,9 @@ def decide(
     decisions += [Decision(one, (FUTURE,), counted=False) for one in future]
     for one in past:
         if one.partial:
-            stays = not whole or one.time > whole[0].time
+            newer = [other for other in whole if other.time >= one.time]
+            clean = any(not other.problems for other in newer)
+            stays = not newer or (not clean and one.time > whole[0].time - MONTH)
             decisions.append(Decision(one, (UNFINISHED,) if stays else (), counted=False))
     return sorted(decisions, key=lambda item: (item.snapshot.time, item.snapshot.id), reverse=True)
 

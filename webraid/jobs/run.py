@@ -33,6 +33,7 @@ class Run:
     id: bytes
     reuses: set[bytes] = field(default_factory=set)
     rescue: Callable[[bytes], None] = lambda pack_id: None  # stores the chunks of a condemned data pack anew
+    guard: Callable[[], None] = lambda: None  # raises what forbids a commit that names a snapshot, at the last moment
     replaced: set[bytes] = field(default_factory=set)  # segments whose content the commit repeats, besides small ones
     _pinned: set[bytes] = field(default_factory=set)
     _looked: set[bytes] = field(default_factory=set)  # pinned, and then found not to be condemned
@@ -157,6 +158,8 @@ class Run:
         self._pin_reused()
         segments, supersedes = self._segments(snapshot=snapshot is not None)
         self._close_pack()
+        if snapshot is not None:
+            self.guard()
         commit = Commit(
             run=self.id, packs=tuple(self._packs), places=tuple(self._places), segments=tuple(segments),
             supersedes=tuple(supersedes), snapshot=snapshot,
@@ -174,7 +177,7 @@ class Run:
     def heir(self) -> Run:
         """A run that goes on where this one has committed, so that what this one stored counts for its own promise."""
         run = new_run(self.ctx)
-        run.rescue, run._weakest = self.rescue, self._weakest
+        run.rescue, run.guard, run._weakest = self.rescue, self.guard, self._weakest
         return run
 
     def close(self, *earlier: Run) -> None:
@@ -274,7 +277,14 @@ class Run:
 
     def survives(self, acks: Acks, packs: Iterable[int]) -> int:
         """t, honestly: what the table's and the data's copies survive; ``packs``: the losses each stripe survives."""
-        return max(-1, min([self._weakest, self._domains(acks.disks) - 1, *packs]))
+        return self._least(acks.disks, packs)
+
+    def would_survive(self, packs: Iterable[int]) -> int:
+        """The same before the commit, which goes to the disks that answer."""
+        return self._least(frozenset(self.ctx.table.usable()), packs)
+
+    def _least(self, holders: frozenset[bytes], packs: Iterable[int]) -> int:
+        return max(-1, min([self._weakest, self._domains(holders) - 1, *packs]))
 
 
 def new_run(ctx: Context) -> Run:

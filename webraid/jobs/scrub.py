@@ -16,7 +16,7 @@ from pathlib import Path
 from webraid.config import Places, parse_duration
 from webraid.errors import EXIT_OK, EXIT_TEMPORARY, PoolBusy, PoolError, worst
 from webraid.jobs.check import parse_sample
-from webraid.jobs.context import Context
+from webraid.jobs.context import Context, refuse_unknown
 from webraid.jobs.events import Progress, Started
 from webraid.jobs.findings import Expected, Findings, expected_shards
 from webraid.jobs.inspection import Reading, inspect, judge, look
@@ -78,12 +78,14 @@ class ScrubResult(Findings):
 @dataclass(frozen=True, slots=True)
 class Request:
     """How much is read.  ``mode``: LIST, SAMPLE, ROUND or FULL, '': what [check] scrub says.  ``subset``: '1/7', '5%'
-    or '2GiB' of everything instead."""
+    or '2GiB' of everything instead.  ``disks``: only those of these names; such a scrub stands beside the usual ones,
+    which neither go on with it nor count it as theirs."""
 
     mode: str = ""
     subset: str = ""
     restart: bool = False
     resume: bool = False
+    disks: tuple[str, ...] = ()
 
 
 def scrub(ctx: Context, request: Request = Request()) -> ScrubResult:
@@ -96,19 +98,21 @@ def scrub(ctx: Context, request: Request = Request()) -> ScrubResult:
     with _alone(ctx.settings.places):
         result = ScrubResult()
         view = look(ctx, result)
+        refuse_unknown(request.disks, ctx.config, ctx.table.state)
         run = _run(ctx, request, result)
         reading = _Reading(ctx, run, resumed=result.resumed)
-        keep_run(ctx.local, run)
+        if not request.disks:
+            keep_run(ctx.local, run)
         ctx.event(Started("scrub"))
         try:
-            inspect(ctx, view, result, reading)
+            inspect(ctx, view, result, reading, only=request.disks)
         finally:  # also when it was broken off: the next one goes on from here
             reading.save()
         result.mode, result.paused, result.to_read = run.mode, reading.paused, reading.total
         judge(ctx, result)
         result.seconds = ctx.env.monotonic() - started
         result.covered = _covered(ctx)
-        if not result.paused and not result.cut_short:
+        if not result.paused and not result.cut_short and not request.disks:
             _ended(ctx, run, result)
         return result
 
@@ -151,7 +155,7 @@ def _alone(places: Places) -> Iterator[None]:
 def _run(ctx: Context, request: Request, result: ScrubResult) -> Unfinished:
     """The interrupted scrub that this one goes on with, or a new one."""
     mode = PART if request.subset else request.mode or CONFIGURED[ctx.config.check.scrub]
-    before, now = unfinished(ctx.local), ctx.env.now()
+    before, now = None if request.disks else unfinished(ctx.local), ctx.env.now()
     young = before is not None and 0 <= now - before.began < min(STALE, _period(ctx) / 2)
     same = before is not None and (before.mode, before.asked) == (mode, request.subset)
     plain = not request.mode and not request.subset

@@ -54,17 +54,20 @@ def data_on(ctx: Context, disk: bytes) -> int:
 
 HEADROOM = 500_000_000  # bytes, or
 HEADROOM_SHARE = 0.1  # of the place, whichever is less
+TABLE_ROOM = 64_000_000  # the same of a folder: without a little room for records nothing can be forgotten or deleted
+TABLE_SHARE = 0.01
 
 
 def reserve_of(section: DiskSection | None, caps: Caps, usage: Usage) -> int:
     """Bytes to leave free: as configured, else a little of a place whose quota other data share (mail, photos), so that
-    we are not the ones who fill it up.  A folder is left to its owner."""
+    we are not the ones who fill it up.  A folder is left to its owner, but for what the table itself needs."""
     if section is not None and section.reserve is not None:
         return section.reserve
-    if caps.local or usage.free is None:
+    if usage.free is None:
         return 0
+    most, share = (TABLE_ROOM, TABLE_SHARE) if caps.local else (HEADROOM, HEADROOM_SHARE)
     total = usage.total if usage.total is not None else usage.free + (usage.used or 0)
-    return min(HEADROOM, int(total * HEADROOM_SHARE))
+    return min(most, int(total * share))
 
 
 def used_by_name(ctx: Context) -> dict[str, int]:

@@ -19,10 +19,14 @@ def _plain(name: str, opener: Callable[[], Backend]) -> Callable[[], Backend]:
 
 @dataclass(slots=True)
 class Settings:
-    """Tests replace what they need; ``wrap(name, opener)`` lets them put a double around every disk's backend."""
+    """``only``: names of the disks that are used, no other one is asked anything; none given: all.
+
+    Tests replace what they need; ``wrap(name, opener)`` lets them put a double around every disk's backend.
+    """
 
     places: Places
     environ: Mapping[str, str]
     env: Env = field(default_factory=Env)
     wrap: Wrap = _plain
     on_event: OnEvent = ignore
+    only: frozenset[str] = frozenset()

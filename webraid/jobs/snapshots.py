@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from webraid.entry import Entry
 from webraid.errors import ConfigError, NotEnoughShards, NotInTable
 from webraid.jobs.context import Context
+from webraid.jobs.dated import by_time
 from webraid.jobs.events import Notice
 from webraid.jobs.pages import Pages, load_index
 from webraid.jobs.retention import has_tags, parse_tags
@@ -120,13 +121,16 @@ def look(ctx: Context) -> None:
 
 def ordered(ctx: Context, which: Which = EVERY) -> list[Shot]:
     """Snapshots, oldest first, in the order that all machines agree on."""
-    return sorted((shot for shot in ctx.table.state.shots if which.fits(shot)), key=lambda shot: shot.order)
+    state = ctx.table.state
+    shots = sorted((shot for shot in state.shots if which.fits(shot)), key=lambda shot: shot.order)
+    return by_time(shots, dict(state.times))
 
 
-def newest_of_each(shots: Iterable[Shot], count: int) -> list[Shot]:
+def newest_of_each(shots: Sequence[Shot], count: int) -> list[Shot]:
     """The ``count`` newest for each host and its paths, oldest first."""
     groups = grouped(shots, ("host", "paths")).values()
-    return sorted((shot for group in groups for shot in group[-count:]), key=lambda shot: shot.order)
+    chosen = {shot.id for group in groups for shot in group[-count:]}
+    return [shot for shot in shots if shot.id in chosen]
 
 
 def select(ctx: Context, text: str, which: Which = EVERY) -> Selection:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from webraid.config import Source, expand
-from webraid.errors import BackendError, ConfigError, NotEnoughDisks, SourcesUnreadable
+from webraid.errors import BackendError, ConfigError, NoRoomForTable, NotEnoughDisks, SourcesUnreadable, TooWeak
 from webraid.files.roots import Root, roots_for
 from webraid.files.select import Line, Rules, lines, lines_of
 from webraid.jobs.context import Context
@@ -21,7 +21,7 @@ from webraid.model import parse_size
 
 Storing = Callable[[Sequence[Root], PutOptions], PutResult]
 # The others may do all the same: a smaller one may still find room, or need none.
-OF_ONE_SOURCE = (SourcesUnreadable, ConfigError, NotEnoughDisks, BackendError)
+OF_ONE_SOURCE = (SourcesUnreadable, ConfigError, NotEnoughDisks, TooWeak, BackendError, NoRoomForTable)
 
 
 def put_sources(ctx: Context, names: Sequence[str] = (), options: PutOptions = DEFAULT) -> list[PutResult]:

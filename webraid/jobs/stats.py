@@ -86,7 +86,7 @@ def _measure(ctx: Context, shots: Sequence[Shot], mode: Mode) -> Measured:
         return result
     marks, contents = Marks(ctx.database), dict[bytes, bytes]()
     try:
-        for ids in _contents(ctx, shots):
+        for ids in chunks_of_files(ctx, shots):
             if mode == "raw-data":
                 marks.add(ids[i : i + CHUNK_ID] for i in range(0, len(ids), CHUNK_ID))
                 result.files += 1
@@ -101,7 +101,7 @@ def _measure(ctx: Context, shots: Sequence[Shot], mode: Mode) -> Measured:
     return result
 
 
-def _contents(ctx: Context, shots: Iterable[Shot]) -> Iterable[bytes]:
+def chunks_of_files(ctx: Context, shots: Iterable[Shot]) -> Iterable[bytes]:
     """The chunk ids of every file, page by page; a page that several snapshots share is read once."""
     seen: set[bytes] = set()
     todo = [shot.info.root for shot in shots]

@@ -10,9 +10,10 @@ from webraid.array.tolerance import pack_tolerance
 from webraid.backend.budget import Balance
 from webraid.codec.levels import parse_level
 from webraid.config import Source
-from webraid.errors import WebRAIDError
+from webraid.errors import QuorumLost, WebRAIDError
 from webraid.files.problem import display
 from webraid.jobs.context import Context
+from webraid.jobs.drain import drain_progress
 from webraid.jobs.growth import note_growth
 from webraid.jobs.idle import every, overdue, written
 from webraid.jobs.init import host
@@ -23,7 +24,7 @@ from webraid.jobs.rescue import superseded
 from webraid.jobs.scrub_record import LastScrub, last_scrub, unfinished
 from webraid.jobs.seats import object_sizes, stored_bytes, used_by_name
 from webraid.jobs.snapshots import ordered
-from webraid.model import DiskState, Home, PackKind, PoolState
+from webraid.model import DiskState, Home, PackKind, PoolState, many
 from webraid.table.fold import DiskInfo, Shot
 from webraid.table.gather import gather
 from webraid.table.log import Verdict
@@ -35,7 +36,8 @@ class DiskStatus:
     """One disk.  ``stored``: bytes of ours by the table; ``free``: None where nobody knows.  ``written_ms``: when this
     machine last wrote to it, None if never; ``overdue``: so long ago that the provider may think the account idle.
     ``hint``: what only the user can do about it (a login that is over); '' where waiting or plugging in is enough.
-    ``role``: active, draining or spare; ``deadline_ms``: until when a draining one is to be empty, 0: whenever."""
+    ``role``: active, draining or spare; ``deadline_ms``: until when a draining one is to be empty, 0: whenever;
+    ``alone``: bytes that lie on a draining one and on no other, None for all other disks."""
 
     name: str
     kind: str
@@ -51,6 +53,7 @@ class DiskStatus:
     hint: str = ""
     role: str = ACTIVE
     deadline_ms: int = 0
+    alone: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ def margin(ctx: Context, domains: Mapping[bytes, str]) -> Margin:
             key = (pack.geometry, tuple((h.index, h.disk) for h in good.homes), tuple(map(bool, pack.shards)))
             held = seen[key] if key in seen else seen.setdefault(key, pack_tolerance(good, domains))
             lacking = len(missing_indices(pack, good))
-        if held < 0 and pack_tolerance(good, ctx.domains()) < 0 and superseded(ctx, pack, bad):
+        if held < 0 and pack_tolerance(good, ctx.domains()) < 0 and superseded(ctx, pack, bad, unfinished_packs):
             continue  # nothing depends on it: a repair has stored its chunks anew
         result.missing += lacking
         result.unreadable += held < 0
@@ -144,9 +147,12 @@ def margin(ctx: Context, domains: Mapping[bytes, str]) -> Margin:
 
 
 def status(ctx: Context) -> Status:
-    """Ask all disks, then say where the pool stands.  Never raises because disks are missing."""
+    """Ask all disks, then say where the pool stands.  Never raises because disks are missing, but where none answers
+    and this machine has no cache that tells of them: QuorumLost."""
     view = ctx.open_table()
     state = ctx.table.state
+    if not state.level:
+        raise QuorumLost("no disk of this pool answered, and there is no local cache that tells about it")
     usable = set(ctx.table.usable())
     domains = {disk: domain for disk, domain in ctx.domains().items() if disk in usable}
     load_failed = ""
@@ -256,7 +262,7 @@ def _disks(ctx: Context) -> list[DiskStatus]:
             DiskStatus(
                 info.name, info.kind, info.domain, word, detail, used.get(info.id, 0), free, capacity,
                 *_rest(ctx, info), _balances(ctx, info), _hint(ctx, info), info.role,
-                info.deadline_ms,
+                info.deadline_ms, drain_progress(ctx, info.id).left if info.role == DRAINING else None,
             )
         )  # fmt: skip
     return result
@@ -290,13 +296,13 @@ def _state(ctx: Context, info: DiskInfo) -> tuple[str, str]:
     if answer.verdict in (Verdict.FOREIGN, Verdict.EMPTY):
         return DiskState.FAULTED.value, view.notes.get(info.id, "")
     if answer.verdict is Verdict.LAGGING:
-        return DiskState.UNREACHABLE.value, f"does not show {len(answer.lost)} records yet that it acknowledged"
+        return DiskState.UNREACHABLE.value, f"does not yet show {many(len(answer.lost), 'record')} that it acknowledged"
     if answer.verdict.alarming:
-        detail = view.notes.get(info.id) or f"{len(answer.lost)} records it once acknowledged are gone"
+        detail = view.notes.get(info.id) or f"it lost {many(len(answer.lost), 'record')} that it had acknowledged"
         return DiskState.FAULTED.value, f"{answer.verdict.value}: {detail}"
     if not info.joined:
         return DiskState.REBUILDING.value, "joining: run add-backend again to finish"
-    words = [f"behind by {len(answer.missing)} records; the next put catches it up"] if answer.missing else []
+    words = [f"behind by {many(len(answer.missing), 'record')}; the next put catches it up"] if answer.missing else []
     words += [balance.sentence() for balance in _balances(ctx, info) if not balance.left]
     state = {DRAINING: DiskState.DRAINING, SPARE: DiskState.SPARE}.get(info.role, DiskState.ONLINE)
     return state.value, "; ".join(words)

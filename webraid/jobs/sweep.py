@@ -16,7 +16,7 @@ from webraid.errors import BackendError, IntegrityError, ObjectNotFound
 from webraid.jobs.context import Context
 from webraid.jobs.events import DiskNotice, Progress
 from webraid.jobs.reading import ChunkFailure, Wanted, read_chunks, with_good_homes
-from webraid.model import PackKind, Stored, shard_name
+from webraid.model import PackKind, Stored, many, shard_name
 from webraid.table.gather import gather
 
 Listing = dict[bytes, dict[str, Stored]]  # disk -> name -> object, of the disks that could be listed
@@ -184,7 +184,8 @@ def _accuse(ctx: Context, disk: bytes, names: list[str]) -> None:
         ctx.open_table()  # somebody else may have said meanwhile that they go
         names = _unexplained(ctx, disk, names)
     if names:
+        shards = f"{many(len(names), 'shard')}, such as {names[0]}"
         raise IntegrityError(
-            f"disk {ctx.disk_name(disk)} lost more than it was told to delete: {len(names)} shards, such as {names[0]}",
+            f"disk {ctx.disk_name(disk)} lost more than it was told to delete: {shards}",
             hint="Nothing was deleted on the other disks. Run 'webraid check', then 'webraid repair': they have it.",
         )

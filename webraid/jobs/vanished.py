@@ -13,9 +13,11 @@ from webraid.entry import EntryType
 from webraid.errors import SourcesUnreadable, WebRAIDError
 from webraid.files.problem import display
 from webraid.files.roots import Root
-from webraid.jobs.before import last_with
+from webraid.jobs.before import key_of, last_with, roots_in
 from webraid.jobs.context import Context
 from webraid.jobs.pages import Pages
+from webraid.jobs.snapshots import ordered
+from webraid.model import many
 from webraid.table.fold import Shot
 from webraid.table.tree import walk
 
@@ -34,7 +36,7 @@ def refuse_missing(ctx: Context, roots: Sequence[Root], host: str, source: str) 
     for root in roots:
         if root.only or not _gone(root):
             continue
-        shot = last_with(ctx, host, root)
+        shot = _last(ctx, host, root)
         if shot is not None and _files(ctx, shot, root, 1):
             what = "is not there any more" if not os.path.lexists(root.path) else "is empty"
             text = f"{_called(root, roots, source)} {what}, and snapshot {shot.name} has files of it"
@@ -48,13 +50,13 @@ def refuse_shrunk(ctx: Context, roots: Sequence[Root], host: str, source: str, k
     """
     for root in roots:
         left = kept.get(root.name, 0)
-        shot = last_with(ctx, host, root) if not root.only else None
+        shot = _last(ctx, host, root) if not root.only else None
         if shot is None or shot.info.files <= SHARE * left:
             continue
         enough = max(MANY, SHARE * left + 1) if left else 1
         had = _files(ctx, shot, root, enough) if left < WALKED or len(shot.info.roots) == 1 else 0
         if had >= enough:
-            what = f"{_called(root, roots, source)} had {had} files or more in snapshot {shot.name}"
+            what = f"{_called(root, roots, source)} had {many(had, 'file')} or more in snapshot {shot.name}"
             raise SourcesUnreadable(f"{what}, and {left or 'none'} are left: nothing was stored of it", hint=HINT)
 
 
@@ -66,6 +68,14 @@ def refuse_empty_stream(ctx: Context, root: Root, host: str, size: int) -> None:
         raise SourcesUnreadable(
             text, hint="Look at what should have written it. If it is meant, say so: --allow-empty."
         )
+
+
+def _last(ctx: Context, host: str, root: Root) -> Shot | None:
+    """What was stored of the root the last time: the newest whole snapshot, or what interrupted puts have stored since
+    then, whichever holds more.  A drive may have failed in the middle of the very first put."""
+    shots = [shot for shot in ordered(ctx) if shot.info.host == host and key_of(root) in roots_in(shot)]
+    whole = max((i for i, shot in enumerate(shots) if not shot.info.partial), default=0)
+    return max(shots[whole:], key=lambda shot: shot.info.files, default=None)
 
 
 def _called(root: Root, roots: Sequence[Root], source: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,11 +41,13 @@ class Pool(Storing, Reading, Standing, Care, Space, Moving, Disks, Keys, Browse)
 
 def settings(
     *, config_file: str | None = None, environ: Mapping[str, str] | None = None, env: Env | None = None,
-    on_event: events.OnEvent = events.ignore,
+    on_event: events.OnEvent = events.ignore, only: Collection[str] = (),
 ) -> Settings:  # fmt: skip
-    """Where the pool's files are: the argument, WEBRAID_CONFIG and WEBRAID_STATE_DIR, or the default."""
+    """Where the pool's files are: the argument, WEBRAID_CONFIG and WEBRAID_STATE_DIR, or the default.  ``environ`` has
+    whatever the config's options have variables for, too.  ``only``: names of the disks that are used; none: all."""
     given = os.environ if environ is None else environ
-    return Settings(config.places(given, config=config_file), given, env or Env(), on_event=on_event)
+    found = config.places(given, config=config_file)
+    return Settings(found, given, env or Env(), on_event=on_event, only=frozenset(only))
 
 
 def init_pool(

@@ -99,12 +99,17 @@ class Reading(Opened):
 
         return diff(self._ctx, first, second, metadata=metadata, which=which or EVERY, on_change=on_change)
 
-    def du(self, what: str = "latest", *, depth: int = 1, which: Which | None = None) -> Sizes:
-        """How large a snapshot, or a folder of it, is; folder by folder down to ``depth``."""
+    def du(
+        self, what: str = "latest", *, depth: int = 1, which: Which | None = None, unique: bool = False
+    ) -> Sizes:  # fmt: skip
+        """How large a snapshot, or a folder of it, is; folder by folder down to ``depth``.
+
+        ``unique``: also how much of it no other snapshot has.
+        """
         from webraid.jobs.du import du
         from webraid.jobs.snapshots import EVERY
 
-        return du(self._ctx, what, depth=depth, which=which or EVERY)
+        return du(self._ctx, what, depth=depth, which=which or EVERY, unique=unique)
 
     def conflicts(self, shot: Shot) -> list[Shot]:
         """Snapshots of the same folder made elsewhere at the same time."""

@@ -63,6 +63,8 @@ def lacking(config: Config) -> list[str]:
     """What a run from a timer will not have although the config counts on it, a sentence each."""
     names = sorted(set(_variables(config)))
     notes = []
+    if config.profile and config.profile != config.schedule.profile:
+        notes.append(f"runs are not under profile {config.profile}, as [schedule] in the config does not name it")
     if names:
         notes.append(
             f"the config takes {', '.join('${' + name + '}' for name in names)} from the environment: a timer does not "

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from webraid.config import Config, load, parse_duration
+from webraid.config import PROFILE, Config, load, parse_duration
 from webraid.errors import (
     EXIT_BUSY,
     EXIT_ERROR,
@@ -26,7 +26,7 @@ from webraid.unattended.hooks import hook_environ, run_hooks
 from webraid.unattended.listening import Listening
 from webraid.unattended.logbook import Logbook, log_path
 from webraid.unattended.record import JobRecord, LastRun, SourceRecord, last_run, moment, save
-from webraid.unattended.steps import DELETING, Outcome, code_words, known, left_out, run_step
+from webraid.unattended.steps import DELETING, ROOM, Outcome, code_words, known, left_out, run_step
 from webraid.unattended.traffic import Flows
 
 ASLEEP = 60.0  # seconds between the two clocks from which on the machine has slept
@@ -56,7 +56,7 @@ def run_schedule(
     ``timer``: cron or systemd ask, so it only takes place when it is due, after the jitter, and not on battery.
     Raises ConfigError and NotAPool before anything has begun; whatever happens later is in the answer.
     """
-    config = _config(settings)
+    settings, config = _config(settings)
     wanted = known(tuple(jobs) or config.schedule.jobs)
     log = Logbook(log_path(config, settings.places), settings.env)
     try:
@@ -76,10 +76,15 @@ def run_schedule(
 NOT_DUE = "it is not due"
 
 
-def _config(settings: Settings) -> Config:
-    """The config; one that cannot be read is told in the log, too, at its usual place."""
+def _config(settings: Settings) -> tuple[Settings, Config]:
+    """The config, under the profile of [schedule] unless another one is asked for; one that cannot be read is told in
+    the log, too, at its usual place."""
     try:
-        return load(settings.places.config, settings.environ)
+        config = load(settings.places.config, settings.environ)
+        if config.schedule.profile and PROFILE not in settings.environ:
+            settings = replace(settings, environ={**settings.environ, PROFILE: config.schedule.profile})
+            config = load(settings.places.config, settings.environ)
+        return settings, config
     except ConfigError as error:
         if settings.places.state.is_dir():
             Logbook(settings.places.state / "webraid.log", settings.env).line(f"no run: {error}")
@@ -125,6 +130,7 @@ class _Run:
         self.snapshots: list[str] = []
         self.margins: list[tuple[int, int]] = []
         self.backed_up = before.backed_up if before and "put" not in jobs else "put" not in jobs
+        self.no_room = False
         self.started, self.lag = self.env.now(), self._lag()
         self.record = LastRun(
             pool=config.pool.name, started=moment(self.started), timer=timer, sources=self.sources, done=self.done,
@@ -162,7 +168,7 @@ class _Run:
             if stopped:
                 self._note(job, left_out(f"{stopped} has failed in a way that stops the run"), 0.0)
                 continue
-            if job in DELETING and not self.backed_up:
+            if job in DELETING and not self.backed_up and not (job == ROOM and self.no_room):
                 self._note(job, left_out("nothing is deleted until put has worked"), 0.0)
                 continue
             stopped = job if self._job(job).stops else ""
@@ -206,7 +212,7 @@ class _Run:
         if outcome.worked and not outcome.left_out and (job == "put" or outcome.code == EXIT_OK):
             self.done[job] = now
         if job == "put":
-            self.backed_up = outcome.worked and not outcome.left_out
+            self.backed_up, self.no_room = outcome.worked and not outcome.left_out, outcome.no_room
         for source, result in outcome.stored.items():
             self.margins.append((result.survives, result.promised))
             self.snapshots += [result.snapshot] if result.snapshot else []

@@ -15,6 +15,7 @@ from webraid.errors import (
     EXIT_DEGRADED,
     EXIT_OK,
     EXIT_PARTIAL,
+    EXIT_QUOTA,
     ConfigError,
     PoolBusy,
     RecoveryPending,
@@ -22,7 +23,7 @@ from webraid.errors import (
     WebRAIDError,
     worst,
 )
-from webraid.model import show_size
+from webraid.model import many, show_size
 from webraid.table.fold import FORGET, SWEEP
 
 if TYPE_CHECKING:
@@ -32,24 +33,28 @@ if TYPE_CHECKING:
 
 STOPPING = (ConfigError, PoolBusy, RecoveryPending)  # the next job would end in the same way
 GOOD_ENOUGH = (EXIT_OK, EXIT_PARTIAL, EXIT_DEGRADED)  # a snapshot was made
-DELETING = ("forget", "prune")  # never after a put that did not work
+DELETING = ("forget", "prune")  # never after a put that did not work ...
+ROOM = "prune"  # ... but for lack of room: what was forgotten before makes some
 
 
 @dataclass(slots=True)
 class Outcome:
     """What a job did.  ``summaries``: sentences; ``stored``: source -> its new snapshot; ``worked``: whether the next
-    jobs may rely on it; ``left_out``: there was nothing to do; ``stops``: the next jobs would fail in the same way."""
+    jobs may rely on it; ``no_room``: it did not, for lack of room alone; ``left_out``: there was nothing to do;
+    ``stops``: the next jobs would fail in the same way."""
 
     code: int = EXIT_OK
     summaries: list[str] = field(default_factory=list)
     stored: dict[str, PutResult] = field(default_factory=dict)
     worked: bool = True
+    no_room: bool = False
     left_out: bool = False
     stops: bool = False
 
     def failed(self, error: WebRAIDError | OSError, where: str = "") -> None:
         """Take an error in.  An OSError's file name stays where it is."""
         code, text = _of_error(error)
+        self.no_room = code == EXIT_QUOTA and (self.worked or self.no_room)
         self.code, self.worked = worst(self.code, code), False
         self.summaries.append(where + text)
         self.stops |= isinstance(error, STOPPING)
@@ -96,7 +101,7 @@ def _of_put(result: PutResult) -> str:
     ]
     words += [changes]
     words += [f"{show_size(result.added)} added", survival(result.survives, result.promised)]
-    words += [f"{len(result.problems)} files with problems"] if result.problems else []
+    words += [f"{many(len(result.problems), 'file')} with problems"] if result.problems else []
     words += [f"alarm at {', '.join(result.alarms)}"] if result.alarms else []
     return ", ".join(words)
 
@@ -118,14 +123,14 @@ def _forget(pool: Pool, config: Config) -> Outcome:
     result = pool.forget_by_policy()
     if not result.spoke:
         return left_out("[retention] holds no rule: nothing is forgotten")
-    return Outcome(summaries=[f"{_many(len(result.removed), 'snapshot')} forgotten, {len(result.kept)} kept"])
+    return Outcome(summaries=[f"{many(len(result.removed), 'snapshot')} forgotten, {len(result.kept)} kept"])
 
 
 def _prune(pool: Pool, config: Config) -> Outcome:
     result = pool.prune()
     words = [f"{show_size(result.freed)} freed"]
     for what, (packs, size) in (("condemned", result.condemned), ("waiting in the trash", result.waiting)):
-        words += [f"{_many(packs, 'pack')} {what} ({show_size(size)})"] if packs else []
+        words += [f"{many(packs, 'pack')} {what} ({show_size(size)})"] if packs else []
     words += [f"disk {disk.name}: {disk.problem}" for disk in result.disks if disk.problem]
     if result.held:
         words += [f"the owner must confirm with 'webraid prune --owner': {'; '.join(result.held)}"]
@@ -141,9 +146,9 @@ def _check(pool: Pool, config: Config) -> Outcome:
 def _found(result: Findings) -> list[str]:
     corrupt = sum(disk.corrupt for disk in result.disks)
     words = [survival(result.survives, result.promised)]
-    words += [f"{_many(result.missing_shards, 'shard')} missing"] if result.missing_shards else []
-    words += [f"{_many(corrupt, 'shard')} corrupt"] if corrupt else []
-    words += [f"{_many(result.unreadable_packs, 'pack')} unreadable"] if result.unreadable_packs else []
+    words += [f"{many(result.missing_shards, 'shard')} missing"] if result.missing_shards else []
+    words += [f"{many(corrupt, 'shard')} corrupt"] if corrupt else []
+    words += [f"{many(result.unreadable_packs, 'pack')} unreadable"] if result.unreadable_packs else []
     words += [f"ALARM: {', '.join(result.alarms)}"] if result.alarms else []
     return words + [f"{disk.name} {disk.verdict}" for disk in result.disks if disk.verdict != "equal"]
 
@@ -163,10 +168,10 @@ def _drill(pool: Pool, config: Config) -> Outcome:
     drills, now = pool._ctx.table.state.drilled, pool._ctx.env.now()
     last = max((record.time_ms / 1000 for record, _ in drills), default=None)
     if last is not None and 0 <= now - last < parse_duration(config.check.drill_every):
-        days = (now - last) / 86400
-        return left_out(f"the last one was {days:.0f} days ago, and [check] wants one every {config.check.drill_every}")
+        days = many(round((now - last) / 86400), "day")
+        return left_out(f"the last one was {days} ago, and [check] wants one every {config.check.drill_every}")
     result = pool.drill(config.check.drill)
-    words = [f"{_many(len(result.files), 'file')} brought back and compared ({show_size(result.bytes)})"]
+    words = [f"{many(len(result.files), 'file')} brought back and compared ({show_size(result.bytes)})"]
     words += [f"without {', '.join(result.without)}"] if result.without else []
     words += [f"{len(result.failed)} did not come back as they were"] if result.failed else []
     return Outcome(result.exit_code, [", ".join(words)])
@@ -205,17 +210,13 @@ def survival(survives: int, promised: int) -> str:
     """How many disks may be lost now, and by the level."""
     if survives < 0:
         return "some data cannot be read now"
-    now = f"survives the loss of {_many(survives, 'disk')}"
+    now = f"survives the loss of {many(survives, 'disk')}"
     return now if survives == promised else f"{now} ({promised} promised)"
 
 
 def _append_only(pool: Pool) -> bool:
     me = pool._ctx.table.state.devices.get(pool._ctx.identity.key.id)
     return me is not None and not {FORGET, SWEEP} <= set(me.rights)
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def code_words(code: int) -> str:

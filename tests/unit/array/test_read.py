@@ -97,7 +97,7 @@ def test_m_plus_one_lost_shards_are_an_error_that_names_the_disks(six: Rig) -> N
     with pytest.raises(NotEnoughShards) as caught:
         six.array.read(pack, strict=True)
     assert (caught.value.have, caught.value.need) == (3, 4)
-    for told in ("d0 (Unavailable)", "d3 (it is not there)", "d5 (it is damaged)"):
+    for told in ("d0 (does not answer)", "d3 (it is not there)", "d5 (it is damaged)"):
         assert told in str(caught.value)
     assert "d1" not in str(caught.value)
 

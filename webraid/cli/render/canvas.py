@@ -115,13 +115,13 @@ class Canvas:
         """Whether the terminal shows nothing but ASCII."""
         return not self.out.encoding.lower().startswith("utf")
 
-    def bar(self, share: float, width: int, style: str = GOOD) -> Text:
-        """How full something is."""
-        full = min(width, max(0, round(share * width)))
-        if share > 0 and not full:
-            full = 1
-        solid, rest = ("#", ".") if self.ascii else ("█", "░")
-        return Text.assemble((solid * full, style), (rest * (width - full), FAINT))
+    def bar(self, share: float, width: int, style: str = GOOD, more: float = 0.0) -> Text:
+        """How full something is; ``more``: a second share behind the first one."""
+        full = min(width, max(int(share > 0), round(share * width)))
+        behind = min(width - full, max(int(more > 0), round((share + more) * width) - full))
+        solid, half, rest = ("#", "=", ".") if self.ascii else ("█", "▒", "░")
+        left = (rest * (width - full - behind), FAINT)
+        return Text.assemble((solid * full, style), (half * behind, style), left)
 
     # -- while a job runs --------------------------------------------------------------------------------------------
     @contextmanager

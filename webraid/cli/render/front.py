@@ -66,7 +66,12 @@ class Front(Canvas):
             self.table(head, rows, right=("Files", "Size"))
             return
         for name, time, host, level, tags, files, size, paths in rows:
-            self.line(Text.assemble((name, "bold"), f"  {time}  {safe(host)}  {level}  {files} files, {size}"))
+            self.line(
+                Text.assemble(
+                    (name, "bold"),
+                    f"  {time}  {safe(host)}  {level}  {files} {'file' if files == '1' else 'files'}, {size}",
+                )
+            )
             self.line(f"    {paths}" + (f"  [{tags}]" if tags else ""))
 
     def _last(self, now: Status) -> str:
@@ -137,7 +142,10 @@ class Front(Canvas):
         for disk in disks:
             if disk.role == "draining":
                 until = f" until {moment(disk.deadline_ms)[:10]}" if disk.deadline_ms else ""
-                text = f"is being emptied{until}: {show_size(disk.stored)} to go"
+                to_go = show_size(disk.stored if disk.alone is None else disk.alone)
+                text = f"is being emptied{until}: {to_go} to go"
+                if disk.alone == 0:
+                    text = f"is emptied: nothing needs it any more ('webraid backend rm {disk.name}')"
                 self.line(Text.assemble((f"  {safe(disk.name)}: ", FAINT), text))
             if disk.detail:
                 self.line(Text.assemble((f"  {safe(disk.name)}: ", FAINT), safe(disk.detail)))

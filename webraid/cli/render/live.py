@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from webraid.cli.gauge import Flow, Gauge, Reading
+from webraid.cli.gauge import FETCHING, SENDING, Flow, Gauge, Reading
 from webraid.cli.words import clock, many, safe
 from webraid.model import show_size
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from webraid.cli.render.canvas import Canvas
 
 FRAMES = 8  # a second
+LITTLE = 0.01  # of the busiest disk's traffic: a look at the log is no progress
 DISKS = 16  # lines; with more disks the quiet ones are left out
 SPINNER, PLAIN_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 
@@ -37,13 +39,15 @@ class _Picture:
         parts: list[RenderableType] = [self._head(now)]
         if now.done is not None:
             parts.append(self._overall(now))
+        if now.current:
+            parts.append(self._current(safe(now.current)))
         if now.disks:
             parts.append(self._disks(now))
-        return Group(*parts)
+        return Constrain(Group(*parts), self._canvas.out.width - len("^C"))
 
     def _head(self, now: Reading) -> Text:
         signs = PLAIN_SPINNER if self._canvas.ascii else SPINNER
-        words = [many(now.files, now.unit)] if now.total_files is None else [_of(now)]
+        words = [_of(now) if now.files <= (now.total_files or 0) else many(now.files, now.unit)]
         if now.bytes:
             words.append(show_size(now.bytes))
         if now.job == "put":
@@ -58,28 +62,37 @@ class _Picture:
             overflow="ellipsis", no_wrap=True,
         )  # fmt: skip
 
+    def _current(self, path: str) -> Text:
+        """What is being read; of a long path the end says more."""
+        room = self._canvas.out.width - len("  ...^C")
+        short = path if len(path) <= room else f"...{path[-room:]}"
+        return Text(f"  {short}", "dim", no_wrap=True, overflow="ellipsis")
+
     def _overall(self, now: Reading) -> Text:
         done = now.done or 0.0
         left = f"  {clock(now.left)} left" if now.left is not None else ""
         total = f" of {show_size(now.total_bytes)}" if now.total_bytes else ""
         words = f" {done:4.0%}{total}{left}"
-        room = max(10, min(40, self._canvas.out.width - len(words) - 2))
+        room = max(10, min(40, self._canvas.out.width - len(words) - 4))
         return Text.assemble("  ", self._canvas.bar(done, room, "cyan"), words, no_wrap=True)
 
     def _disks(self, now: Reading) -> Table:
         shown = now.disks
         if len(shown) > DISKS:
             shown = sorted(shown, key=lambda disk: (not disk.trouble, -disk.rate))[:DISKS]
-        most = max((disk.up + disk.down for disk in shown), default=0) or 1
+        most = max((disk.moved(now.job) for disk in shown), default=0) or 1
+        both = now.job not in SENDING | FETCHING
         name = max(len(disk.name) for disk in shown) + 2
         grid = Table.grid(padding=(0, 2), expand=True)
-        grid.add_column(width=min(name, 12 if self._canvas.narrow else 20), no_wrap=True, overflow="ellipsis")
-        grid.add_column(width=self._bar, no_wrap=True)
-        grid.add_column(width=10, justify="right", no_wrap=True)
-        grid.add_column(width=12, justify="right", no_wrap=True)
+        grid.add_column(width=min(name, 10 if self._canvas.narrow else 20), no_wrap=True, overflow="ellipsis")
+        grid.add_column(width=8 if both else self._bar, no_wrap=True)
+        for _ in range(2 if both else 1):
+            grid.add_column(width=15 if both else 10, justify="right", no_wrap=True)
+        if not (both and self._canvas.narrow):
+            grid.add_column(width=12, justify="right", no_wrap=True)
         grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         for disk in shown:
-            grid.add_row(*self._disk(disk, most))
+            grid.add_row(*(self._two_ways(disk, most) if both else self._one_way(disk, now.job, most)))
         return grid
 
     @property
@@ -87,12 +100,30 @@ class _Picture:
         """Columns of a disk's bar."""
         return 8 if self._canvas.narrow else 16
 
-    def _disk(self, disk: Flow, most: int) -> list[Text]:
-        moved = disk.up + disk.down
-        style = "bold red" if disk.alarm else "yellow" if disk.trouble else "green"
+    def _one_way(self, disk: Flow, job: str, most: int) -> list[Text]:
+        """What went there, or came from there."""
+        moved, style = disk.moved(job), _style(disk)
         bar = self._canvas.bar(moved / most, self._bar, style)
-        speed = f"{show_size(disk.rate)}/s" if disk.rate else ""
-        return [Text(f"  {safe(disk.name)}"), bar, Text(show_size(moved)), Text(speed), Text(safe(disk.trouble), style)]
+        words = [Text(show_size(moved)), _speed(disk), Text(safe(disk.trouble), style)]
+        return [Text(f"  {safe(disk.name)}"), bar, *words]
+
+    def _two_ways(self, disk: Flow, most: int) -> list[Text]:
+        """What was written there, solid, and what was read from there, behind it."""
+        style = _style(disk)
+        ways = ((disk.up, "in"), (disk.down, "out"))
+        words = [Text(f"{show_size(size)} {way}" if size else "") for size, way in ways]
+        up, down = (size / most if size / most > LITTLE else 0.0 for size in (disk.up, disk.down))
+        bar = self._canvas.bar(up, 8, style, more=down)
+        words += [] if self._canvas.narrow else [_speed(disk)]
+        return [Text(f"  {safe(disk.name)}"), bar, *words, Text(safe(disk.trouble), style)]
+
+
+def _style(disk: Flow) -> str:
+    return "bold red" if disk.alarm else "yellow" if disk.trouble else "green"
+
+
+def _speed(disk: Flow) -> Text:
+    return Text(f"{show_size(disk.rate)}/s" if disk.rate else "")
 
 
 def _of(now: Reading) -> str:

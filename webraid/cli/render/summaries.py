@@ -11,7 +11,7 @@ from rich.text import Text
 
 from webraid.cli import verdict
 from webraid.cli.render.canvas import BAD, FAINT, GOOD, WARN, Canvas
-from webraid.cli.words import duration, many, rate, safe, survival
+from webraid.cli.words import duration, listed, many, not_as_it_should_be, rate, safe, survival
 from webraid.errors import EXIT_DEGRADED
 from webraid.model import show_size
 
@@ -74,7 +74,7 @@ class Summaries(Canvas):
         if result.repaired:
             rows.append(("mended", many(result.repaired, "shard")))
         if result.problems:
-            rows.append(("problems", f"{many(len(result.problems), 'file')} not stored as they should be"))
+            rows.append(("problems", not_as_it_should_be(len(result.problems), "stored")))
         self.pairs(rows)
         self._flows(flows)
         self.line()
@@ -84,12 +84,16 @@ class Summaries(Canvas):
             self.line(f"ALARM: {alarm}", style=BAD)
         for other in result.conflicts:
             self.line(f"Snapshot {other} of the same folder was made at the same time elsewhere: both are kept.", WARN)
-        self.next_step(verdict.after_put(result))
+        self.next_step(verdict.after_put(result, flows))
 
     def got(self, result: GetResult, flows: Sequence[Traffic]) -> None:
         """Files that are back."""
         are = "would be written into" if result.dry_run else "are in"
-        text = f"{many(result.files, 'file')} and {many(result.dirs, 'folder')} of snapshot {result.snapshot} {are} "
+        parts = [many(result.files, "file")] if result.files or not result.dirs else []
+        parts += [many(result.dirs, "folder")] if result.dirs else []
+        text = f"{' and '.join(parts)} of snapshot {result.snapshot} {are} "
+        if not result.files and result.skipped and not result.dry_run:
+            text = f"No file of snapshot {result.snapshot} had to be written: they are in "
         self.line(Text.assemble(text, (safe(result.target), "bold")))
         self.line()
         speed = rate(result.bytes, result.seconds)
@@ -107,7 +111,7 @@ class Summaries(Canvas):
         if result.skipped:
             rows.append(("skipped", f"{many(result.skipped, 'file')} there already"))
         if result.problems:
-            rows.append(("problems", f"{many(len(result.problems), 'file')} not restored as they should be"))
+            rows.append(("problems", not_as_it_should_be(len(result.problems), "restored")))
         if result.unreadable:
             rows.append(("unreadable", f"{many(len(result.unreadable), 'file')}: too few shards are left"))
         self.pairs(rows)
@@ -177,9 +181,11 @@ class Summaries(Canvas):
             self.next_step(result.refused.hint)
         elif result.waiting or result.lost:
             self.next_step("Bring the missing disks back, or add another one; then run it again. See 'webraid status'.")
+        elif result.silent:
+            self.next_step(f"Bring {listed(result.silent)} back, or see 'webraid rebuild --help' if that cannot be.")
 
-    def recovered(self, result: Recovered) -> None:
-        """A pool that is back."""
+    def recovered(self, result: Recovered, more: Sequence[str] = ()) -> None:
+        """A pool that is back; ``more``: lines about this machine."""
         self.line(f"Pool {result.name} is back on this machine.", style=GOOD)
         self.line()
         snapshots = f"{result.snapshots:,}, the newest is {result.latest}" if result.snapshots else "none yet"
@@ -191,6 +197,10 @@ class Summaries(Canvas):
             self.line(f"ALARM: {alarm}", style=BAD)
         if not result.fresh:
             self.line("Too few disks answered to be certain that nothing newer exists.", style=WARN)
+        if more:
+            self.line()
+        for text in more:
+            self.line(text)
         self.next_step("webraid get -t FOLDER" if result.snapshots else "webraid put PATH")
 
     def tested(self, name: str, outcome: str, took: str, detail: str) -> None:
