@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -258,3 +260,23 @@ def test_a_cache_that_missed_what_other_runs_did_is_brought_up_to_date(
         with run(machine, flags) as pool:
             assert len(pool.snapshots()) == 4
             assert pool.check(read_data=True).exit_code == EXIT_OK
+
+
+def test_a_cache_that_lies_elsewhere_is_not_believed_before_its_signatures_are_checked(
+    home: Callable[[str, int], Home], tree: Path, tmp_path: Path
+) -> None:
+    machine = home("raid5", 3)
+    flags = Flags(cache_dir=str(tmp_path / "cache"))
+    with run(machine, flags) as pool:
+        pool.put([str(tree)])
+    (path,) = (tmp_path / "cache").rglob("*.sqlite")
+    database = sqlite3.connect(path)
+    device, seq, blob = database.execute("SELECT device, seq, blob FROM records ORDER BY seq DESC LIMIT 1").fetchone()
+    forged = bytes(blob[:-64]) + bytes(64)  # the very same words, signed by nobody
+    database.execute("INSERT INTO records VALUES(?, ?, ?, ?)", (device, seq, hashlib.sha256(forged).digest(), forged))
+    database.commit()
+    database.close()
+    with run(machine, flags) as pool:  # a new disk is sent every record that is believed
+        pool.add_backend("local", "d4", {"path": str(machine.disk(4))})
+        assert pool.put([str(tree)]).exit_code == EXIT_OK
+    assert all(forged != path.read_bytes() for path in machine.disk(4).rglob("*-*") if path.is_file())

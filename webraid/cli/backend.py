@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from webraid.pool import Pool
 
 NAME = Annotated[str, typer.Argument(help="Name of the disk.", autocompletion=disk_names, show_default=False)]
+
+NAMES = Annotated[
+    list[str],
+    typer.Argument(metavar="NAME...", help="Names of the disks.", autocompletion=disk_names, show_default=False),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -210,36 +215,41 @@ def domain(
 
 def rm(
     call: Invocation,
-    name: NAME,
+    names: NAMES,
     force: Annotated[bool, typer.Option("--force", help="Even if stored data is less safe then, or lost.")] = False,
-    lost: Annotated[bool, typer.Option("--lost", help="It is gone for good: do not wait for it.")] = False,
+    lost: Annotated[bool, typer.Option("--lost", help="They are gone for good: do not wait for them.")] = False,
 ) -> int:
-    """Take a disk out of the pool.  Nothing on it is deleted.
+    """Take disks out of the pool.  Nothing on them is deleted.
 
-    It is refused while stored data needs the disk: 'webraid replace' and 'webraid drain' move it elsewhere first.
+    It is refused while stored data needs a disk: 'webraid replace' and 'webraid drain' move it elsewhere first.
     With --lost or --force it goes at once, and exit code 20 says that less can be lost then than the level promises.
+    Disks that are lost together are named together: each alone might leave too few that answer.
 
     \b
     Examples:
       webraid backend rm usb
       webraid backend rm usb --lost
+      webraid backend rm usb nas --lost
     """
     with call.pool() as pool:
         with call.job("backend rm", pool):
-            survives = pool.remove_backend(name, force=force, lost=lost)
+            survives = pool.remove_backend(*names, force=force, lost=lost)
         now = pool.status()
     left = len(now.disks)
     less = now.missing_shards > 0 or (bool(now.snapshots) and (now.promised is None or survives < now.promised))
     code = EXIT_UNREADABLE if now.unreadable_packs else EXIT_DEGRADED if less else EXIT_OK
+    gone = list(dict.fromkeys(names))
 
     def page(screen: Screen) -> None:
-        screen.removed(name, survives, left)
+        screen.removed(gone, survives, left)
         if less:
             screen.next_step("Run 'webraid repair': it makes again what is missing, as far as the disks have room.")
 
+    def document() -> dict[str, Any]:
+        standing = {"survives": survives, "disks": left}
+        one = {"backend": gone[0]} if len(gone) == 1 else {}
+        return summary("backend rm", **one, backends=gone, redundancy=standing, exit_code=code)
+
     tell = call.show if code else call.summary
-    tell(
-        lambda: summary("backend rm", backend=name, redundancy={"survives": survives, "disks": left}, exit_code=code),
-        page,
-    )
+    tell(document, page)
     return code

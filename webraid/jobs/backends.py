@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 
@@ -104,58 +104,68 @@ def measure_disk(ctx: Context, name: str) -> Speed:
     return speed
 
 
-def remove_disk(ctx: Context, name: str, *, force: bool = False, lost: bool = False) -> int:
-    """Take a disk out of the pool; nothing on it is deleted.  Returns what the pool survives without it.
+def remove_disks(ctx: Context, names: Sequence[str], *, force: bool = False, lost: bool = False) -> int:
+    """Take disks out of the pool; nothing on them is deleted.  Returns what the pool survives without them.
 
-    Refused while stored data need the disk to survive what they survive now.  ``lost``: it is gone for good (the user's
-    word), so it is not waited for, and only refused if data becomes unreadable.  ``force``: never refused.  Raises
+    Refused while stored data need them to survive what they survive now.  ``lost``: they are gone for good (the user's
+    word), so they are not waited for, and only refused if data becomes unreadable.  ``force``: never refused.  Raises
     NotInTable, RightMissing, QuorumLost, RedundancyError.
     """
     with locked(ctx.settings.places):
         ctx.open_table()
-        info = half_out(ctx, name) or find_disk(ctx, name)
+        infos = [half_out(ctx, name) or find_disk(ctx, name) for name in dict.fromkeys(names)]
         ctx.require_right(SWEEP)
         load_index(ctx)
         if not force:
-            _refuse_needed(ctx, info, lost=lost)
-        rest = {disk: domain for disk, domain in ctx.domains().items() if disk != info.id}
-        if lost:
-            require_others(ctx, info)
-        elif info.joined:
-            ctx.table.require_quorum()
-        take_out(ctx, info, lost=lost, heedless=force or lost)
+            _refuse_needed(ctx, infos, lost=lost)
+        usable = set(ctx.table.usable())
+        silent = [info for info in infos if lost and info.id not in usable]
+        rest = {disk: domain for disk, domain in ctx.domains().items() if all(disk != info.id for info in infos)}
+        if silent:
+            require_others(ctx, {info.id for info in silent})
+            take_out(ctx, *silent, lost=True, heedless=True)
+        for info in infos:
+            if info not in silent:
+                if info.joined:
+                    ctx.table.require_quorum()
+                take_out(ctx, info, lost=lost, heedless=force or lost)
         answering = {disk: domain for disk, domain in rest.items() if disk in ctx.table.usable()}
         return _margin(ctx, answering)
 
 
-def _refuse_needed(ctx: Context, info: DiskInfo, *, lost: bool) -> None:
-    """Raises RedundancyError when stripes would survive less without the disk, and less than they promise; when it is
-    ``lost`` only those count that could not be read any more.  What was moved off it already needs it no more."""
+def _refuse_needed(ctx: Context, infos: Sequence[DiskInfo], *, lost: bool) -> None:
+    """Raises RedundancyError when stripes would survive less without the disks, and less than they promise; when they
+    are ``lost`` only those count that could not be read any more.  What was moved off them already needs them no more.
+    """
+    gone = {info.id for info in infos}
     bad, domains = ctx.index.bad(), ctx.domains()
     before, after, count = len(domains), len(domains), 0
     for pack in ctx.index.named(PackKind.DATA):
         good = with_good_homes(ctx, pack, bad)
-        others = [home for home in good.homes if home.disk != info.id]
+        others = [home for home in good.homes if home.disk not in gone]
         doubled = len({home.disk for home in others}) < len(others)
-        if len(others) == len(good.homes) or not (doubled or leaving(good, info.id)):
+        if len(others) == len(good.homes) or not (doubled or any(leaving(good, disk) for disk in gone)):
             continue
         now, then = pack_tolerance(good, domains), pack_tolerance(good, domains, others)
         if then < min(now, 0 if lost else pack.geometry.m):
             count, before, after = count + 1, min(before, now), min(after, then)
     if not count:
         return
+    names = [info.name for info in infos]
+    what, name = ("disk " if len(names) == 1 else "disks ") + " and ".join(names), names[0]
     if after < 0:
         raise RedundancyError(
-            f"without disk {info.name} some data could no longer be read",
-            hint=f"'webraid replace {info.name} NEW' or 'webraid drain {info.name} --remove' moves what it has first.  "
+            f"without {what} some data could no longer be read",
+            hint=f"'webraid replace {name} NEW' or 'webraid drain {name} --remove' moves what it has first.  "
             "If it is gone, run 'webraid repair' first.  --force takes it out all the same.",
         )
     stripes = many(count, "stripe")
-    fewer = f"{stripes} would survive the loss of {after} more, and of {before} with it"
+    are, them = ("is", "it") if len(names) == 1 else ("are", "them")
     raise RedundancyError(
-        f"disk {info.name} is needed: without it {fewer}",
-        hint=f"'webraid replace {info.name} NEW' or 'webraid drain {info.name} --remove' moves what it has first.  "
-        f"If it is gone, 'webraid rebuild {info.name}' makes it again.  --force takes it out all the same.",
+        f"{what} {are} needed: without {them} {stripes} would survive the loss of {after} more, "
+        f"and of {before} with {them}",
+        hint=f"'webraid replace {name} NEW' or 'webraid drain {name} --remove' moves what it has first.  "
+        f"If it is gone, 'webraid rebuild {name}' makes it again.  --force takes it out all the same.",
     )
 
 

@@ -64,7 +64,7 @@ def _without(ctx: Context, info: DiskInfo, dry_run: bool) -> None:
     except QuorumLost:
         if info.removed:
             raise
-        require_others(ctx, info)
+        require_others(ctx, {info.id})
         if not dry_run:
             ctx.event(Notice(f"disk {info.name} is taken out first: with it too few disks answer"))
             take_out(ctx, info, lost=True, heedless=True)

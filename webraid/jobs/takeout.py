@@ -7,6 +7,7 @@ tests/models/changes.py.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from functools import partial
 
 from webraid.array.tolerance import pack_tolerance
@@ -16,34 +17,40 @@ from webraid.jobs.context import Context
 from webraid.jobs.pages import load_index
 from webraid.jobs.reading import with_good_homes
 from webraid.jobs.vault import vault_of
-from webraid.model import PackKind
+from webraid.model import PackKind, many
 from webraid.table.fold import DiskInfo
 from webraid.table.quorum import majority
 from webraid.table.records import LEAVING, LOST, RemoveDisk, SetRole
 from webraid.table.standing import could_leave
 
 
-def take_out(ctx: Context, info: DiskInfo, *, lost: bool = False, heedless: bool = False) -> None:
-    """The disk is no part of the pool any more, and this machine forgets how to reach it.
+def take_out(ctx: Context, *infos: DiskInfo, lost: bool = False, heedless: bool = False) -> None:
+    """The disks are no part of the pool any more, and this machine forgets how to reach them.
 
-    ``lost``: the user's word that nobody will read it again; needed only where too few others answer without it.
-    ``heedless``: also when something is needed on it, because another machine takes one out at this moment as well.
-    Raises QuorumLost, RedundancyError.
+    Several at once only if they are ``lost``: each alone might leave too few that answer.  ``lost``: the user's word
+    that nobody will read them again; needed only where too few others answer without it.  ``heedless``: also when
+    something is needed on one, because another machine takes one out at this moment as well.  Raises QuorumLost,
+    RedundancyError.
     """
-    lost = _needs_word(ctx, info) and _word(ctx, info, lost)
-    ready = partial(require_others, ctx, info) if lost else ctx.table.require_quorum
-    role, deadline = info.role, info.deadline_ms
-    ctx.table.fence(ctx.table.append(SetRole(disk=info.id, role=LOST if lost else LEAVING)), ready=ready)
+    gone = {info.id for info in infos}
+    lost = _needs_word(ctx, gone) and _word(ctx, infos, lost)
+    ready = partial(require_others, ctx, gone) if lost else ctx.table.require_quorum
+    back = [SetRole(disk=info.id, role=info.role, deadline_ms=info.deadline_ms) for info in infos]
+    word = LOST if lost else LEAVING
+    ctx.table.fence(ctx.table.append(*(SetRole(disk=info.id, role=word) for info in infos)), ready=ready)
     if not heedless:
         try:
-            _refuse_both(ctx, info)
+            for info in infos:
+                _refuse_both(ctx, info)
         except RedundancyError:
-            ctx.table.append(SetRole(disk=info.id, role=role, deadline_ms=deadline))  # taken back
+            ctx.table.append(*back)
             raise
-    ctx.table.fence(ctx.table.append(RemoveDisk(disk=info.id)))  # on the disk as well: whoever finds it learns of it
-    ctx.table.append(RemoveDisk(disk=info.id))  # tells everybody who has the first one: nobody need ask the disk again
+    removed = [RemoveDisk(disk=info.id) for info in infos]
+    ctx.table.fence(ctx.table.append(*removed))  # on the disks as well: whoever finds one learns of it
+    ctx.table.append(*removed)  # tells everybody who has the first one: nobody need ask the disks again
     ctx.table.flush(ctx.config.limits.patience)
-    _forget(ctx, info)
+    for info in infos:
+        _forget(ctx, info)
 
 
 def staying(ctx: Context) -> dict[bytes, str]:
@@ -65,32 +72,37 @@ def _forget(ctx: Context, info: DiskInfo) -> None:
         shutil.rmtree(ctx.settings.places.plugin(info.kind), ignore_errors=True)  # tokens may lie there, too
 
 
-def _rest(ctx: Context, info: DiskInfo) -> set[bytes]:
-    return ctx.domains().keys() - {info.id}
+def _rest(ctx: Context, gone: set[bytes]) -> set[bytes]:
+    return ctx.domains().keys() - gone
 
 
-def _needs_word(ctx: Context, info: DiskInfo) -> bool:
-    """Whether the disk does not answer, and so few others do that it would be waited for."""
-    rest, usable = _rest(ctx, info), set(ctx.table.usable())
-    return info.id not in usable and not could_leave(len(rest), len(rest & usable))
+def _needs_word(ctx: Context, gone: set[bytes]) -> bool:
+    """Whether the disks do not answer, and so few others do that they would be waited for."""
+    rest, usable = _rest(ctx, gone), set(ctx.table.usable())
+    return not gone & usable and not could_leave(len(rest), len(rest & usable), len(gone))
 
 
-def _word(ctx: Context, info: DiskInfo, lost: bool) -> bool:
+def _word(ctx: Context, infos: Sequence[DiskInfo], lost: bool) -> bool:
     """The user's; or there is nobody else who could be misled.  Raises QuorumLost."""
-    if lost or not _rest(ctx, info):
+    if lost or not _rest(ctx, {info.id for info in infos}):
         return True
+    (info,) = infos
     raise QuorumLost(
         f"disk {info.name} does not answer, and too few others do to be sure that nobody relies on it",
         hint=f"If it is gone for good: 'webraid backend rm {info.name} --lost'.  Else try again when it answers.",
     )
 
 
-def require_others(ctx: Context, info: DiskInfo) -> None:
-    """That a majority of the disks besides ``info`` answers: enough to go on without it.  Raises QuorumLost."""
-    rest = _rest(ctx, info)
-    good = len(rest & set(ctx.table.usable()))
-    if rest and good < majority(len(rest)):
-        raise QuorumLost(f"only {good} of the other {len(rest)} disks answer")
+def require_others(ctx: Context, gone: set[bytes]) -> None:
+    """That a majority of the disks besides ``gone`` answers: enough to go on without these.  Raises QuorumLost."""
+    rest, usable = _rest(ctx, gone), set(ctx.table.usable())
+    if rest and len(rest & usable) < majority(len(rest)):
+        silent = sorted(ctx.table.state.disks[disk].name for disk in (gone | rest) - usable)
+        raise QuorumLost(
+            f"only {len(rest & usable)} of the other {many(len(rest), 'disk')} answer",
+            hint="Bring the missing disks back.  If several are gone for good, name them together: "
+            f"'webraid backend rm {' '.join(silent)} --lost'.",
+        )
 
 
 def _refuse_both(ctx: Context, info: DiskInfo) -> None:
@@ -101,7 +113,7 @@ def _refuse_both(ctx: Context, info: DiskInfo) -> None:
     changes = ctx.table.state.changes
     others = [one for one in ctx.table.state.members() if one.id != info.id and changes.announced(one.id)]
     gone, names = {one.id for one in others}, sorted(one.name for one in others)
-    if not _needed(ctx, info, gone) and not (gone and _rest(ctx, info) <= gone):
+    if not _needed(ctx, info, gone) and not (gone and _rest(ctx, {info.id}) <= gone):
         return
     if not others:
         raise RedundancyError(

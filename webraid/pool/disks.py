@@ -71,11 +71,12 @@ class Disks(Opened):
 
         keep_login(self._ctx, reached)
 
-    def remove_backend(self, name: str, *, force: bool = False, lost: bool = False) -> int:
-        """Take a disk out; returns what the pool survives without it."""
-        from webraid.jobs.backends import remove_disk
+    def remove_backend(self, *names: str, force: bool = False, lost: bool = False) -> int:
+        """Take disks out; returns what the pool survives without them.  ``lost``: they are gone for good, and are not
+        waited for; those that are lost together are named together."""
+        from webraid.jobs.backends import remove_disks
 
-        return remove_disk(self._ctx, name, force=force, lost=lost)
+        return remove_disks(self._ctx, names, force=force, lost=lost)
 
     def set_spare(self, name: str, *, spare: bool = True) -> None:
         """Make a disk that holds no data a hot spare, which takes a lost disk's place; or an active disk again."""

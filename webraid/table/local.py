@@ -175,6 +175,11 @@ class Local:
         self.db = database
         self.lasting = lasting or database
 
+    @property
+    def guarded(self) -> bool:
+        """Whether all this lies beside the machine's key, so that who may write here could take its part anyway."""
+        return self.lasting is self.db
+
     def close(self) -> None:
         """Close the files."""
         self.db.close()

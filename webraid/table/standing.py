@@ -125,7 +125,7 @@ def grown(before: Membership, now: Membership) -> bool:
     return not (before.joined <= now.joined and now.joined | now.joining <= before.joined | before.joining)
 
 
-def could_leave(others: int, answering: int) -> bool:
-    """Whether a disk that does not answer can be taken out without anybody's word that it is lost.  ``others``: joined
-    disks besides it."""
-    return answering >= majority(others + 1)
+def could_leave(others: int, answering: int, going: int = 1) -> bool:
+    """Whether ``going`` disks that do not answer can be taken out without anybody's word that they are lost.
+    ``others``: joined disks besides them."""
+    return answering >= majority(others + going)

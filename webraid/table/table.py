@@ -85,7 +85,7 @@ class Table:
     def _load(self) -> None:
         known = {record_name(device, seq, digest): bytes(blob) for device, seq, digest, blob in self.local.records()}
         own = self.own.records()
-        self._admit(known, before=True)
+        self._admit(known, before=self.local.guarded)
         self._admit({name: blob for name, blob in own.items() if name not in self.book.names})
         lost = [self.book.names[name] for name in own if name in self.book.names and name not in known]
         if lost:  # the cache was deleted, or we stopped between the two

@@ -220,9 +220,10 @@ class Summaries(Canvas):
         self.table(head, rows, right=head[1:])
         self.line(f"Measured with {show_size(speed.moved)}.", style=FAINT)
 
-    def removed(self, name: str, survives: int, disks: int) -> None:
-        """A disk that left."""
-        self.line(f"Disk {name} is no longer part of the pool; what lies on it was not touched.")
+    def removed(self, names: Sequence[str], survives: int, disks: int) -> None:
+        """Disks that left."""
+        for name in names:
+            self.line(f"Disk {name} is no longer part of the pool; what lies on it was not touched.")
         self.line(f"The pool {survival(survives, disks)}.", style=GOOD if survives > 0 else WARN)
 
     def _flows(self, flows: Sequence[Traffic]) -> None:
