@@ -19,9 +19,9 @@ from webraid.jobs.connection import Connection, make_disk, seal_connection
 from webraid.jobs.context import Context
 from webraid.jobs.fill import ask, fill, listing
 from webraid.jobs.login import Reached, explained
+from webraid.jobs.margin import margin
 from webraid.jobs.nested import refuse_nested
 from webraid.jobs.pages import load_index
-from webraid.jobs.status import margin
 from webraid.jobs.takeout import refuse_taken_out, take_out
 from webraid.jobs.vault import Pending, vault_of
 from webraid.model import Usage

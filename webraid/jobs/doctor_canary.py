@@ -10,7 +10,7 @@ from webraid.backend.base import Backend
 from webraid.errors import ObjectNotFound, PermissionDenied, Unsupported
 from webraid.jobs.context import Context
 from webraid.jobs.doctor_finding import Finding, Severity, good, note
-from webraid.jobs.status import margin
+from webraid.jobs.margin import margin
 from webraid.table.gather import gather
 from webraid.table.survey import digest_of
 

@@ -22,9 +22,9 @@ from webraid.jobs.context import Context, locked
 from webraid.jobs.events import FileTrouble, Progress, Started, ignore
 from webraid.jobs.get import get
 from webraid.jobs.local_source import compare_chunks, read_stream
+from webraid.jobs.margin import margin
 from webraid.jobs.pages import Pages, load_index
 from webraid.jobs.snapshots import ordered
-from webraid.jobs.status import margin
 from webraid.model import show_size
 from webraid.table.fold import Shot
 from webraid.table.records import Drilled

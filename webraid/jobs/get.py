@@ -21,9 +21,9 @@ from webraid.jobs.contents import Contents, Told
 from webraid.jobs.context import Context
 from webraid.jobs.destination import Destination, at_target, in_place
 from webraid.jobs.events import FileRestored, FileTrouble, Notice, Progress, Started
-from webraid.jobs.init import host
 from webraid.jobs.ours import Ours
 from webraid.jobs.readback import read_back, same_content
+from webraid.jobs.settings import host
 from webraid.jobs.snapshots import EVERY, Selection, Which, below, entries, open_for_reading, select
 from webraid.model import many
 

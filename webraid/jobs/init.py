@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from webraid.codec.sign import sign
 from webraid.env import Env
 from webraid.errors import ConfigError
 from webraid.jobs.kit import Kit, refuse_existing, today
-from webraid.jobs.settings import Settings
+from webraid.jobs.settings import Settings, host
 from webraid.table.cache import open_cache
 from webraid.table.device import Identity, OwnLog, forget_identity, has_identity, save_identity
 from webraid.table.fold import ALL_RIGHTS
@@ -41,11 +40,6 @@ class Made:
     pool_id: str
     level: str
     kit: Kit = field(repr=False)
-
-
-def host() -> str:
-    """This machine's name, for people."""
-    return socket.gethostname() or "unnamed"
 
 
 def enroll(identity: Identity, owner: Owner, rights: tuple[str, ...] = ALL_RIGHTS) -> Enroll:

@@ -17,10 +17,10 @@ from webraid.errors import (
 from webraid.jobs.context import Context
 from webraid.jobs.events import Notice, ShardFound
 from webraid.jobs.findings import DiskCheck, Expected, Findings, expected_shards, listed_well
+from webraid.jobs.margin import margin
 from webraid.jobs.mend import DAMAGED
 from webraid.jobs.pages import load_index
 from webraid.jobs.reading import Bad
-from webraid.jobs.status import margin
 from webraid.model import PackKind, Stored
 from webraid.table.gather import gather
 from webraid.table.log import Verdict

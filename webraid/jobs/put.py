@@ -20,7 +20,6 @@ from webraid.jobs.before import Before, earlier
 from webraid.jobs.context import Context
 from webraid.jobs.dated import require_past
 from webraid.jobs.events import Notice, Started
-from webraid.jobs.init import host
 from webraid.jobs.intake import Intake, forget_unstored
 from webraid.jobs.known import Known
 from webraid.jobs.least import refuse_weak, weak
@@ -31,6 +30,7 @@ from webraid.jobs.rehearse import rehearse
 from webraid.jobs.run import Run
 from webraid.jobs.seats import seats
 from webraid.jobs.session import Session, session
+from webraid.jobs.settings import host
 from webraid.jobs.tag import require_text
 from webraid.jobs.takeout import staying
 from webraid.jobs.vanished import refuse_empty_stream, refuse_missing, refuse_shrunk

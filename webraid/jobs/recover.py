@@ -20,11 +20,11 @@ from webraid.jobs.bundle import read_bundle, record_blobs
 from webraid.jobs.connection import Connection, make_disk, open_connection
 from webraid.jobs.context import Context, locked, open_context
 from webraid.jobs.events import Notice
-from webraid.jobs.init import enroll, host
+from webraid.jobs.init import enroll
 from webraid.jobs.login import Reached
 from webraid.jobs.owner import Tries
 from webraid.jobs.pages import load_index
-from webraid.jobs.settings import Settings
+from webraid.jobs.settings import Settings, host
 from webraid.jobs.slots import SLOT_PREFIX
 from webraid.jobs.snapshots import ordered
 from webraid.jobs.vault import Pending, vault_of

@@ -12,11 +12,11 @@ from webraid.jobs.before import Before
 from webraid.jobs.context import Context
 from webraid.jobs.dated import require_past
 from webraid.jobs.events import Started
-from webraid.jobs.init import host
 from webraid.jobs.intake import Intake
 from webraid.jobs.known import Known
 from webraid.jobs.least import refuse_weak
 from webraid.jobs.put_result import PutOptions, PutResult
+from webraid.jobs.settings import host
 from webraid.jobs.snapshots import open_for_reading
 from webraid.jobs.vanished import refuse_missing, refuse_shrunk
 

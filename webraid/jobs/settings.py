@@ -1,7 +1,8 @@
-"""Where a pool's files are on this machine, and how the outside is reached."""
+"""Where a pool's files are on this machine, what it is called, and how the outside is reached."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -30,3 +31,8 @@ class Settings:
     wrap: Wrap = _plain
     on_event: OnEvent = ignore
     only: frozenset[str] = frozenset()
+
+
+def host() -> str:
+    """This machine's name, for people."""
+    return socket.gethostname() or "unnamed"
