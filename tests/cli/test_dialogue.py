@@ -15,7 +15,7 @@ from webraid.cli.flags import Flags
 from webraid.cli.invocation import Invocation
 from webraid.env import Env
 from webraid.errors import ConfigError
-from webraid.jobs.login import Nobody
+from webraid.jobs.disks.login import Nobody
 
 COLOURS = [Choice("red", "as a rose"), Choice("blue", "as the sea"), Choice("", "colourless")]
 Typing = Callable[..., Terminal]

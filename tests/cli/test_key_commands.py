@@ -13,7 +13,7 @@ from tests.cli.conftest import CHEAP, PASSPHRASE, Machine
 from tests.cli.terminal import Terminal
 from webraid.codec.keys import KdfParams, is_recovery_code, passphrase_bits
 from webraid.errors import ConfigError
-from webraid.jobs import keys, kit
+from webraid.jobs.access import keys, kit
 
 NEW = "gravel hinge ivory jacket kettle lemon mango"
 

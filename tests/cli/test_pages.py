@@ -18,11 +18,11 @@ from webraid.cli.render import Screen
 from webraid.cli.render.live import _Picture
 from webraid.cli.traffic import Traffic
 from webraid.env import Env
-from webraid.jobs.check import CheckResult, DiskCheck
-from webraid.jobs.events import DiskBytes, DiskNotice, FileTrouble, Notice, Progress, ShardFound, Started
-from webraid.jobs.get import GetResult
-from webraid.jobs.put import PutResult
-from webraid.jobs.status import DiskStatus, Status
+from webraid.jobs.base.events import DiskBytes, DiskNotice, FileTrouble, Notice, Progress, ShardFound, Started
+from webraid.jobs.care.check import CheckResult, DiskCheck
+from webraid.jobs.restoring.get import GetResult
+from webraid.jobs.standing.status import DiskStatus, Status
+from webraid.jobs.storing.put import PutResult
 
 GIB = 1 << 30
 Draw = Callable[[Callable[[Screen], None]], str]

@@ -102,7 +102,7 @@ def test_a_kit_is_never_written_over_another(machine: Machine) -> None:
 
 def test_another_run_that_holds_the_pool_ends_this_one_with_11(home: Machine) -> None:
     from webraid import config
-    from webraid.jobs.context import locked
+    from webraid.jobs.base.context import locked
 
     with locked(config.places(home.environ)):
         run = home("put", home.root / "photos")

@@ -255,7 +255,7 @@ def test_days_are_those_of_this_machine(three: Machine, zone: str, tmp_path: Pat
     """The zone of TZ counts: two moments of one day in one place are of two days in another."""
     code = (
         "from datetime import UTC, datetime\n"
-        "from webraid.jobs.retention import Candidate, Policy, decide\n"
+        "from webraid.jobs.base.retention import Candidate, Policy, decide\n"
         "times = [datetime(2024, 5, 17, 11, tzinfo=UTC), datetime(2024, 5, 17, 3, tzinfo=UTC)]\n"
         "found = [Candidate(b'%d' % n, time) for n, time in enumerate([*times, datetime(2024, 1, 1, tzinfo=UTC)])]\n"
         "print(sum(one.keep for one in decide(found, Policy({'daily': 2}), datetime.astimezone)[:2]))\n"

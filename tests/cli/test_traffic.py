@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import Machine
 from webraid.backend.budget import Allowance, Balance, Period, Resource
 from webraid.cli import verdict
-from webraid.jobs.status import DiskStatus
+from webraid.jobs.standing.status import DiskStatus
 
 COSTS = {"name", "bytes_up", "bytes_down", "requests", "retries", "errors", "seconds_throttled"}
 

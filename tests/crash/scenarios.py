@@ -9,7 +9,7 @@ from random import Random
 
 from tests.crash.reader import Reader
 from tests.crash.world import PASSPHRASE, QUICK, Frozen, Killed, Steps, World, stepping
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.settings import Settings
 from webraid.pool import init_pool, open_pool, recover_pool
 
 Tree = dict[bytes, bytes]

@@ -10,7 +10,7 @@ from tests.crash import scenarios
 from tests.crash.least import LEAST
 from tests.crash.scenarios import Scenario, Tree
 from tests.crash.world import World
-from webraid.jobs.put import Pace, PutOptions
+from webraid.jobs.storing.put import Pace, PutOptions
 from webraid.pool import open_pool
 
 Sweep = Callable[..., int]

@@ -13,14 +13,14 @@ from random import Random
 from tests.conftest import DEEP
 from tests.crash.reader import Found, Objects, Reader
 from tests.crash.world import PASSPHRASE, QUICK
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.settings import Settings
 from webraid.pool import init_pool, open_pool, recover_pool, settings
 
 KILLS = 60 if DEEP else 6
 CHILD = """
 import sys
 from webraid.pool import open_pool
-import webraid.jobs.put
+import webraid.jobs.storing.put
 with open_pool() as pool:
     print("ready", flush=True)
     pool.put([sys.argv[1]])

@@ -30,8 +30,8 @@ from webraid.codec import layout as codec_layout
 from webraid.codec.keys import KdfParams
 from webraid.env import seeded
 from webraid.errors import Unavailable
-from webraid.jobs import connection, seats
-from webraid.jobs.settings import Settings
+from webraid.jobs.base import connection, seats
+from webraid.jobs.base.settings import Settings
 
 T = TypeVar("T")
 PASSPHRASE = "correct horse battery staple winter"

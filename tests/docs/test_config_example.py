@@ -15,8 +15,8 @@ from webraid import config
 from webraid.backend.registry import kinds, load, make_options, options_of
 from webraid.env import Env
 from webraid.errors import ConfigError
-from webraid.jobs.events import ignore
-from webraid.jobs.manners import Manners
+from webraid.jobs.base.events import ignore
+from webraid.jobs.base.manners import Manners
 from webraid.table.local import Database, Local
 
 TEXT = (ROOT / "config.example.toml").read_text()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tests.docs.guide import play, script
 from tests.docs.pages import ROOT
-from webraid.jobs import vanished
-from webraid.jobs.put import Pace
+from webraid.jobs.storing import vanished
+from webraid.jobs.storing.put import Pace
 
 TEXT = " ".join((ROOT / "docs" / "guide" / "selection.md").read_text().split())
 

@@ -15,7 +15,7 @@ from webraid.backend.login import Secrets
 from webraid.backend.registry import load, make_options, options_of
 from webraid.env import Env
 from webraid.errors import ConfigError
-from webraid.jobs.login import Nobody
+from webraid.jobs.disks.login import Nobody
 
 
 def given(kind: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from tests.models.explore import Bits, Verdict, explore, not_asked, with_bit
 from tests.unit.table.rig import ALICE, BOB, OWNER, enroll, fake, genesis, run_id
 from webraid.codec.sign import sign
-from webraid.jobs.evict import last_record
+from webraid.jobs.access.evict import last_record
 from webraid.table import fold as real
 from webraid.table.records import Commit, Evict, evict_message
 

@@ -71,7 +71,7 @@ class Dropping:
                 seen = Process("look", with_bit(me.asked, disk, 1), me.seen | s.records[disk])
                 yield f"reads {disk}", self._with(s, who, seen)
         elif me.step == "delete":
-            if me.seen & RECORD[1 - who]:  # webraid/jobs/dropped.py, elsewhere: a home that was dropped does not count
+            if me.seen & RECORD[1 - who]:  # jobs/space/dropped.py, elsewhere: a home that was dropped does not count
                 yield "keeps it", self._with(s, who, Process("over", none))
                 return
             left = (s.copies[0] and who != 0, s.copies[1] and who != 1)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.pool.machine import Home
 from webraid.env import Env
-from webraid.jobs.browse import Browser
+from webraid.jobs.browsing.browse import Browser
 from webraid.pool import Pool, open_pool
 
 BIG = 24_000_000

@@ -12,10 +12,10 @@ from tests.mount.conftest import Clock, World
 from tests.pool.machine import Home
 from webraid.entry import EntryType
 from webraid.errors import NotEnoughShards, NotInTable
-from webraid.jobs.browse import Browser
-from webraid.jobs.browse_names import Link, Sub, arrange, part, time_name
-from webraid.jobs.events import DiskNotice
-from webraid.jobs.snapshots import Which
+from webraid.jobs.base.events import DiskNotice
+from webraid.jobs.base.snapshots import Which
+from webraid.jobs.browsing.browse import Browser
+from webraid.jobs.browsing.browse_names import Link, Sub, arrange, part, time_name
 from webraid.pool import Pool
 from webraid.table.fold import Shot
 from webraid.table.records import RootDir, Snapshot

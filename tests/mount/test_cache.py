@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from webraid.errors import NotInTable
-from webraid.jobs.browse_cache import Kept
+from webraid.jobs.browsing.browse_cache import Kept
 
 PATIENCE = 20
 

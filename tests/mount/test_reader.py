@@ -16,7 +16,7 @@ from tests.pool.machine import Home
 from webraid.backend.base import Backend
 from webraid.backend.wrapper import Call, Op, Wrapper
 from webraid.errors import NotEnoughShards, NotInTable
-from webraid.jobs.browse import Browser, Node
+from webraid.jobs.browsing.browse import Browser, Node
 from webraid.model import MIB
 from webraid.pool import Pool, open_pool
 

@@ -15,7 +15,7 @@ from webraid.backend.faulty import Fault, Faults
 from webraid.backend.memory import Memory, Store
 from webraid.env import Env, seeded
 from webraid.errors import WebRAIDError
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.settings import Settings
 from webraid.pool import Pool, init_pool, open_pool, recover_pool, settings
 
 Tree = dict[str, bytes]

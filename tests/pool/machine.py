@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from webraid.codec.keys import KdfParams
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.settings import Settings
 from webraid.lab import Lab
 from webraid.pool import Pool, init_pool, open_pool, settings
 

@@ -16,7 +16,7 @@ from tests.pool.gate import Gate, gate
 from tests.pool.machine import PASSPHRASE, QUICK, Home
 from webraid.backend.metered import Count
 from webraid.files.compare import compare_trees
-from webraid.jobs.events import DiskBytes, DiskNotice, Notice
+from webraid.jobs.base.events import DiskBytes, DiskNotice, Notice
 from webraid.pool import Pool, init_pool, open_pool
 
 STORM = 120  # requests to one disk in a job that has about ten shards and as many records for it

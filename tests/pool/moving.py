@@ -10,9 +10,9 @@ from pathlib import Path
 from tests.pool.machine import Home
 from webraid.array.tolerance import pack_tolerance
 from webraid.files.compare import compare_trees
-from webraid.jobs.events import Progress
-from webraid.jobs.reading import with_good_homes
-from webraid.jobs.seats import object_sizes
+from webraid.jobs.base.events import Progress
+from webraid.jobs.base.reading import with_good_homes
+from webraid.jobs.base.seats import object_sizes
 from webraid.model import Pack, PackKind
 from webraid.pool import Pool
 

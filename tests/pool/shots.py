@@ -10,7 +10,7 @@ import msgspec
 
 from tests.pool.machine import Home
 from webraid.env import Env
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.settings import Settings
 from webraid.pool import Pool
 from webraid.table.fold import Shot
 from webraid.table.records import Close, Commit, Prepare, RootDir

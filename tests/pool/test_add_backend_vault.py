@@ -22,8 +22,8 @@ from webraid import config
 from webraid.cli.app import main
 from webraid.config import Places, PoolSection
 from webraid.errors import ConfigError
-from webraid.jobs.events import Notice
-from webraid.jobs.vault import FILE, KEYRING, Pending, Vault, lazily, vault_of
+from webraid.jobs.base.events import Notice
+from webraid.jobs.base.vault import FILE, KEYRING, Pending, Vault, lazily, vault_of
 from webraid.pool import settings
 
 POOL = "00112233445566778899aabbccddeeff"
@@ -133,7 +133,7 @@ RENEW = """
 import sys
 from pathlib import Path
 from webraid.config import Places
-from webraid.jobs.vault import Vault
+from webraid.jobs.base.vault import Vault
 vault = Vault(Places(Path(sys.argv[1]), Path(sys.argv[2])))
 for number in range(10):
     vault.update(sys.argv[3], {f"token-{number}": "x"})
@@ -316,7 +316,7 @@ def test_a_run_that_is_killed_between_keyring_and_file_brings_no_old_login_back(
 
     def kept(service: str, username: str, password: str) -> None:
         keep(service, username, password)
-        monkeypatch.setattr("webraid.jobs.vault.put_secrets", killed)
+        monkeypatch.setattr("webraid.jobs.base.vault.put_secrets", killed)
 
     monkeypatch.setattr(ring, "set_password", kept)
     with pytest.raises(KeyboardInterrupt):

@@ -18,8 +18,8 @@ from tests.pool.test_two_machines import second
 from webraid.backend.base import Backend, Bytes, Digest
 from webraid.backend.wrapper import Wrapper
 from webraid.errors import QuotaExceeded, Unavailable, WebRAIDError
-from webraid.jobs.events import Notice, Progress, Started
-from webraid.jobs.put import Pace, PutOptions
+from webraid.jobs.base.events import Notice, Progress, Started
+from webraid.jobs.storing.put import Pace, PutOptions
 from webraid.model import Stored
 from webraid.pool import Pool, init_pool, open_pool
 from webraid.table.fold import Shot

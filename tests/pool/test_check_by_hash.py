@@ -13,7 +13,7 @@ from tests.fakes.dropbox import FakeDropbox, fake_dropbox
 from tests.fakes.dropbox_words import content_hash
 from tests.pool.machine import Home
 from webraid.errors import EXIT_ALARM, EXIT_OK
-from webraid.jobs.check import CheckResult, DiskCheck
+from webraid.jobs.care.check import CheckResult, DiskCheck
 
 
 @dataclass

@@ -14,8 +14,8 @@ from tests.pool.machine import PASSPHRASE, Home
 from webraid.env import Env
 from webraid.files.listed import ListKind
 from webraid.files.select import Rules, lines
-from webraid.jobs.events import Notice
-from webraid.jobs.put import Pace, PutOptions, PutResult
+from webraid.jobs.base.events import Notice
+from webraid.jobs.storing.put import Pace, PutOptions, PutResult
 from webraid.pool import Pool, open_pool, recover_pool
 from webraid.table.fold import Shot
 

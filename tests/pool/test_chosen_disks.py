@@ -13,7 +13,7 @@ from tests.pool.machine import Home
 from webraid.cli.flags import Flags
 from webraid.errors import EXIT_OK, EXIT_UNREADABLE, ConfigError
 from webraid.files.compare import compare_trees
-from webraid.jobs.events import DiskNotice
+from webraid.jobs.base.events import DiskNotice
 from webraid.pool import Pool
 
 __all__ = ["home", "models", "tree"]  # fixtures

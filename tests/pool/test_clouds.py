@@ -15,7 +15,7 @@ from tests.pool.machine import Home
 from webraid import lab
 from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK, EXIT_UNREADABLE, QuorumLost
 from webraid.files.compare import compare_trees
-from webraid.jobs.events import DiskNotice
+from webraid.jobs.base.events import DiskNotice
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from tests.pool.shots import NOW, Dated, add, copy, one_file
 from webraid.errors import ConfigError
-from webraid.jobs.put import PutOptions
-from webraid.jobs.retention import Policy
+from webraid.jobs.base.retention import Policy
+from webraid.jobs.storing.put import PutOptions
 from webraid.pool import Pool
 
 DAY = timedelta(days=1)

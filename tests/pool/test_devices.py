@@ -9,8 +9,8 @@ import pytest
 
 from tests.pool.machine import PASSPHRASE, Home
 from webraid.errors import Evicted, NotInTable, PoolError, WrongPassphrase
-from webraid.jobs.context import Context, open_context
-from webraid.jobs.events import Notice
+from webraid.jobs.base.context import Context, open_context
+from webraid.jobs.base.events import Notice
 from webraid.pool import recover_pool
 from webraid.table.records import Prepare
 
@@ -135,8 +135,8 @@ def test_a_commit_that_an_eviction_meets_half_way_is_not_acknowledged(one: Home,
 
 
 def test_an_interrupted_removal_is_finished_by_the_next_one(one: Home, tmp_path: Path) -> None:
-    from webraid.jobs.evict import _evict
-    from webraid.jobs.keys import owned
+    from webraid.jobs.access.evict import _evict
+    from webraid.jobs.access.keys import owned
 
     two = join(one, tmp_path / "b", "nas")
     ctx = context(one)

@@ -14,10 +14,10 @@ from tests.pool.machine import Home
 from webraid.backend.wrapper import Wrapper
 from webraid.env import Env
 from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_LOGIN, EXIT_OK, EXIT_QUOTA, PermissionDenied, worst
-from webraid.jobs.doctor import Diagnosis
-from webraid.jobs.doctor_canary import CANARY, Fate
-from webraid.jobs.durability import COMMON, LOST
-from webraid.jobs.growth import full_in, note_growth
+from webraid.jobs.standing.doctor import Diagnosis
+from webraid.jobs.standing.doctor_canary import CANARY, Fate
+from webraid.jobs.standing.durability import COMMON, LOST
+from webraid.jobs.standing.growth import full_in, note_growth
 from webraid.model import Usage
 from webraid.pool import Pool, open_pool
 from webraid.table.records import SPARE, SetRole

@@ -11,8 +11,8 @@ from tests.pool.machine import Home
 from tests.pool.moving import Make, bytes_on, comes_back, filled, join, legal, lying, plant, weakest
 from webraid.env import Env
 from webraid.errors import EXIT_DEGRADED, EXIT_OK, ConfigError, NotEnoughDisks
-from webraid.jobs.events import Notice
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.events import Notice
+from webraid.jobs.base.settings import Settings
 from webraid.pool import Pool, open_pool
 from webraid.table.records import ACTIVE, DRAINING
 

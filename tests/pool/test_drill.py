@@ -16,8 +16,8 @@ from webraid.backend.base import Backend
 from webraid.backend.wrapper import Wrapper
 from webraid.env import Env
 from webraid.errors import EXIT_ALARM, EXIT_OK, EXIT_UNREADABLE, NotInTable, PoolError
-from webraid.jobs import drill as module
-from webraid.jobs.drill import Drill, DrillResult, _choose, _judged
+from webraid.jobs.restoring import drill as module
+from webraid.jobs.restoring.drill import Drill, DrillResult, _choose, _judged
 from webraid.model import PackKind
 from webraid.pool import Pool, open_pool
 

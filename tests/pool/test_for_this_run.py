@@ -22,7 +22,7 @@ from webraid.backend.wrapper import Call, Op, Wrapper
 from webraid.cli.flags import Flags
 from webraid.errors import EXIT_DEGRADED, EXIT_OK, Unavailable
 from webraid.files.compare import compare_trees
-from webraid.jobs.events import DiskNotice
+from webraid.jobs.base.events import DiskNotice
 from webraid.model import Stored
 from webraid.pool import Pool
 from webraid.table.survey import MARKER

@@ -10,11 +10,11 @@ import pytest
 from tests.pool.machine import PASSPHRASE
 from tests.pool.shots import NOW, Dated, add, copy, one_file
 from webraid.errors import ConfigError, NotInTable, PoolBusy, QuorumLost, RightMissing
-from webraid.jobs.context import locked
-from webraid.jobs.events import Notice
-from webraid.jobs.retention import FUTURE, Policy
-from webraid.jobs.snapshots import Which
-from webraid.jobs.tag import Change
+from webraid.jobs.base.context import locked
+from webraid.jobs.base.events import Notice
+from webraid.jobs.base.retention import FUTURE, Policy
+from webraid.jobs.base.snapshots import Which
+from webraid.jobs.storing.tag import Change
 from webraid.pool import Pool
 from webraid.table.records import Forget, Retag
 

@@ -16,7 +16,7 @@ from webraid.backend.base import Backend, Bytes, Digest
 from webraid.backend.wrapper import Wrapper
 from webraid.errors import EXIT_OK, EXIT_QUOTA, EXIT_TEMPORARY, BackendError, QuotaExceeded, Unavailable
 from webraid.files.compare import compare_trees
-from webraid.jobs.put import Pace, PutOptions, PutResult
+from webraid.jobs.storing.put import Pace, PutOptions, PutResult
 from webraid.model import PackKind, Stored
 from webraid.pool import Pool, init_pool, open_pool
 

@@ -18,8 +18,8 @@ from webraid.errors import EXIT_ALARM, EXIT_OK, EXIT_PARTIAL, EXIT_UNREADABLE, C
 from webraid.files.choice import Choice
 from webraid.files.compare import compare_trees
 from webraid.files.select import lines
-from webraid.jobs.events import FileRestored, Notice
-from webraid.jobs.get import GetResult
+from webraid.jobs.base.events import FileRestored, Notice
+from webraid.jobs.restoring.get import GetResult
 from webraid.pool import Pool, recover_pool
 
 TREE = {

@@ -10,9 +10,9 @@ import pytest
 from tests.pool.machine import Home
 from webraid.errors import EXIT_OK, ConfigError
 from webraid.files.listed import ListKind
-from webraid.jobs.events import Notice
-from webraid.jobs.get import KEPT_OURS
-from webraid.jobs.put import Pace, PutOptions
+from webraid.jobs.base.events import Notice
+from webraid.jobs.restoring.get import KEPT_OURS
+from webraid.jobs.storing.put import Pace, PutOptions
 from webraid.pool import open_pool
 
 

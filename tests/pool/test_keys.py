@@ -14,9 +14,9 @@ from tests.pool.machine import PASSPHRASE, QUICK, Home
 from webraid import config
 from webraid.codec.keys import is_recovery_code, new_device, new_owner, new_root, seal_passphrase_slot
 from webraid.errors import ConfigError, NotInTable, PoolError, WrongPassphrase
-from webraid.jobs.context import open_context
-from webraid.jobs.init import enroll, start_log
-from webraid.jobs.owner import open_owner
+from webraid.jobs.access.init import enroll, start_log
+from webraid.jobs.access.owner import open_owner
+from webraid.jobs.base.context import open_context
 from webraid.pool import Pool, recover_pool
 from webraid.table.device import Identity
 from webraid.table.records import Genesis

@@ -22,10 +22,10 @@ from webraid.config import DiskSection
 from webraid.env import Env
 from webraid.errors import EXIT_DEGRADED, EXIT_OK, ConfigError
 from webraid.files.compare import compare_trees
-from webraid.jobs.events import DiskNotice
-from webraid.jobs.idle import ALIVE, CLOSED_AFTER, keep_alive, overdue
-from webraid.jobs.manners import minute_of_day
-from webraid.jobs.seats import HEADROOM, TABLE_ROOM, reserve_of
+from webraid.jobs.base.events import DiskNotice
+from webraid.jobs.base.idle import ALIVE, CLOSED_AFTER, keep_alive, overdue
+from webraid.jobs.base.manners import minute_of_day
+from webraid.jobs.base.seats import HEADROOM, TABLE_ROOM, reserve_of
 from webraid.model import Usage
 from webraid.pool import Pool, open_pool
 from webraid.table.survey import AT_ONCE

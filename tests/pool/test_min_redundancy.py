@@ -13,7 +13,7 @@ from tests.pool.machine import Home
 from webraid.backend.base import Backend, Bytes, Digest
 from webraid.backend.wrapper import Wrapper
 from webraid.errors import EXIT_OK, EXIT_TEMPORARY, ConfigError, NotEnoughDisks, QuotaExceeded, TooWeak
-from webraid.jobs.put import Pace, PutOptions
+from webraid.jobs.storing.put import Pace, PutOptions
 from webraid.model import Stored, Usage
 
 __all__ = ["home", "models", "tree"]  # fixtures

@@ -10,7 +10,7 @@ from webraid.backend.base import Backend
 from webraid.backend.faulty import Fault, Faults, Step
 from webraid.backend.wrapper import Op
 from webraid.errors import EXIT_OK
-from webraid.jobs.events import ShardFound
+from webraid.jobs.base.events import ShardFound
 from webraid.pool import Pool, open_pool
 
 

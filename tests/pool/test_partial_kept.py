@@ -14,9 +14,9 @@ from tests.pool.test_checkpoints import content, interrupted, restored
 from webraid.errors import EXIT_PARTIAL, SourcesUnreadable
 from webraid.files.select import Rules, lines
 from webraid.files.source import Scanned, SourceFile
-from webraid.jobs import intake
-from webraid.jobs.put import PutOptions
-from webraid.jobs.retention import Policy
+from webraid.jobs.base.retention import Policy
+from webraid.jobs.storing import intake
+from webraid.jobs.storing.put import PutOptions
 
 
 @pytest.fixture(scope="module")

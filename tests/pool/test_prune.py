@@ -17,8 +17,8 @@ from tests.pool.test_two_machines import second
 from webraid.backend.base import Backend, Bytes, Digest
 from webraid.errors import IntegrityError, NotInTable, QuorumLost, RightMissing, WebRAIDError, WrongPassphrase
 from webraid.files.compare import compare_trees
-from webraid.jobs.pruned import Pruned
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.settings import Settings
+from webraid.jobs.space.pruned import Pruned
 from webraid.model import Stored, shard_name
 from webraid.pool import Pool, open_pool
 from webraid.table.records import Abort, Condemn, Drilled, Prepare
@@ -320,8 +320,8 @@ def test_nothing_is_deleted_while_a_kept_snapshot_is_not_whole(two: tuple[Home, 
         ctx.open_table()
         live = next(found for found in ctx.table.state.shots if found.name == shot)
         ctx.table.state.shots.append(replace(live, info=_elsewhere(live.info)))
-        from webraid.jobs.live import Liveness
-        from webraid.jobs.pages import load_index
+        from webraid.jobs.base.pages import load_index
+        from webraid.jobs.space.live import Liveness
 
         load_index(ctx)
         with pytest.raises(NotInTable, match="nothing is deleted"):

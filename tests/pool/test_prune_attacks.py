@@ -31,8 +31,8 @@ from tests.pool.test_prune import (
 from tests.pool.test_two_machines import second
 from webraid.backend.base import Backend, Bytes, Digest
 from webraid.errors import IntegrityError, NotInTable, QuorumLost, Unavailable, WebRAIDError
-from webraid.jobs.pages import load_index
-from webraid.jobs.run import Run
+from webraid.jobs.base.pages import load_index
+from webraid.jobs.runs.run import Run
 from webraid.model import Stored, shard_name
 from webraid.pool import open_pool
 from webraid.table.records import Condemn, Prepare, Swept

@@ -24,9 +24,9 @@ from webraid.errors import (
     SourcesUnreadable,
 )
 from webraid.files.compare import compare_trees
-from webraid.jobs.context import locked
-from webraid.jobs.get import GetResult
-from webraid.jobs.put import PutResult
+from webraid.jobs.base.context import locked
+from webraid.jobs.restoring.get import GetResult
+from webraid.jobs.storing.put import PutResult
 
 Make = Callable[[str, int], Home]
 

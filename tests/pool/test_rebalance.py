@@ -8,8 +8,8 @@ from tests.pool.machine import PASSPHRASE, Home
 from tests.pool.moving import Make, Small, bytes_on, comes_back, filled, join, legal, lying, objects, packs, weakest
 from webraid.env import Env
 from webraid.errors import EXIT_OK
-from webraid.jobs.events import Started
-from webraid.jobs.rebalance import Rebalanced
+from webraid.jobs.base.events import Started
+from webraid.jobs.moves.rebalance import Rebalanced
 from webraid.model import shard_name
 from webraid.pool import open_pool, recover_pool
 

@@ -9,7 +9,7 @@ import pytest
 from tests.pool.moving import Interrupting, Make, comes_back, filled, join, legal, lying, objects, packs, weakest
 from webraid.array.layout import payload_lengths
 from webraid.errors import EXIT_DEGRADED, EXIT_OK, ConfigError, NotInTable
-from webraid.jobs.events import DiskBytes, Notice
+from webraid.jobs.base.events import DiskBytes, Notice
 from webraid.pool import open_pool
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.pool.machine import PASSPHRASE
 from tests.pool.moving import Make, comes_back, filled, legal, objects, packs, weakest
 from webraid.errors import EXIT_OK, ConfigError
-from webraid.jobs.seats import object_sizes
+from webraid.jobs.base.seats import object_sizes
 from webraid.model import Code
 
 

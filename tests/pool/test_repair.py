@@ -16,10 +16,10 @@ from webraid.backend.base import Backend, Bytes, Digest
 from webraid.backend.wrapper import Wrapper
 from webraid.errors import EXIT_ALARM, EXIT_OK, QuotaExceeded
 from webraid.files.compare import compare_trees
-from webraid.jobs import putback
-from webraid.jobs.put import PutOptions
-from webraid.jobs.settings import Settings
-from webraid.jobs.targets import Targets, ready_spares
+from webraid.jobs.base.settings import Settings
+from webraid.jobs.care import putback
+from webraid.jobs.care.targets import Targets, ready_spares
+from webraid.jobs.storing.put import PutOptions
 from webraid.model import PackKind, Stored
 from webraid.pool import Pool, open_pool
 from webraid.table.records import ACTIVE, SPARE, Dropped, SetRole

@@ -7,8 +7,8 @@ import pytest
 from tests.pool.machine import PASSPHRASE
 from tests.pool.moving import Interrupting, Make, Small, comes_back, filled, join, legal, lying, packs, weakest
 from webraid.errors import EXIT_DEGRADED, EXIT_OK, ConfigError
-from webraid.jobs.evacuate import Evacuated
-from webraid.jobs.events import Progress, Started
+from webraid.jobs.base.events import Progress, Started
+from webraid.jobs.moves.evacuate import Evacuated
 from webraid.model import shard_name
 from webraid.pool import Pool, open_pool, recover_pool
 from webraid.table.records import ACTIVE, DRAINING, SPARE

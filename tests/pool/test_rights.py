@@ -10,7 +10,7 @@ import pytest
 from tests.pool.machine import PASSPHRASE, Home
 from tests.pool.test_devices import context, join, put, shots
 from webraid.errors import ConfigError, RecoveryPending, RightMissing, WrongPassphrase
-from webraid.jobs.events import Notice
+from webraid.jobs.base.events import Notice
 from webraid.table.records import AddDisk, Condemn, Forget, Prepare
 
 
@@ -151,8 +151,8 @@ def test_an_owners_word_may_be_carried_by_a_machine_with_few_rights(one: Home, t
 
 
 def test_a_machine_whose_eviction_is_only_announced_pins_on(one: Home, tmp_path: Path) -> None:
-    from webraid.jobs.evict import _evict
-    from webraid.jobs.keys import owned
+    from webraid.jobs.access.evict import _evict
+    from webraid.jobs.access.keys import owned
 
     two = join(one, tmp_path / "b", "desk")
     ctx = context(two)

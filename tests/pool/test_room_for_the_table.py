@@ -16,7 +16,7 @@ from webraid.backend.base import Backend, Bytes, Digest
 from webraid.backend.wrapper import Wrapper
 from webraid.errors import EXIT_OK, EXIT_QUOTA, NoRoomForTable, QuorumLost, QuotaExceeded, Unavailable
 from webraid.files.compare import compare_trees
-from webraid.jobs.events import Notice
+from webraid.jobs.base.events import Notice
 from webraid.model import Stored, Usage
 from webraid.pool import Pool, open_pool
 

@@ -12,9 +12,9 @@ from tests.pool.test_devices import join, put, shots
 from webraid.codec.keys import Root
 from webraid.codec.records import record_name
 from webraid.errors import Evicted, KeysChanged, PoolBusy, QuorumLost, SealBroken, WrongPassphrase
-from webraid.jobs import rotate as rotating
-from webraid.jobs.context import Context, open_context
-from webraid.jobs.reading import ChunkFailure, Wanted, read_chunks
+from webraid.jobs.access import rotate as rotating
+from webraid.jobs.base.context import Context, open_context
+from webraid.jobs.base.reading import ChunkFailure, Wanted, read_chunks
 from webraid.pool import recover_pool
 from webraid.table.records import AddSlot
 from webraid.table.verify import Verifier

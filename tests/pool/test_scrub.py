@@ -30,10 +30,10 @@ from webraid.errors import (
     QuotaExceeded,
     Unavailable,
 )
-from webraid.jobs import inspection
-from webraid.jobs.ring import BUCKETS, Arc, Subset, bucket_of, parse_subset, phase
-from webraid.jobs.scrub import ScrubResult, _alone
-from webraid.jobs.scrub_record import unfinished
+from webraid.jobs.care import inspection
+from webraid.jobs.care.ring import BUCKETS, Arc, Subset, bucket_of, parse_subset, phase
+from webraid.jobs.care.scrub import ScrubResult, _alone
+from webraid.jobs.care.scrub_record import unfinished
 from webraid.model import PackKind
 from webraid.pool import Pool, open_pool
 
@@ -438,7 +438,7 @@ def test_there_is_nothing_to_resume_after_the_end(clouds: Clouds) -> None:
 
 
 def test_pause_stops_the_one_that_runs(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webraid.jobs.scrub.LOOK_EVERY", 0.0)
+    monkeypatch.setattr("webraid.jobs.care.scrub.LOOK_EVERY", 0.0)
     with clouds.open() as other, pytest.raises(PoolError, match="no scrub is running"):
         other.pause_scrub()
     with clouds.open() as pool:

@@ -12,12 +12,12 @@ import pytest
 from tests.pool.shots import NOW, Dated, add, copy
 from webraid.entry import Entry, EntryType
 from webraid.errors import ConfigError, NotInTable
-from webraid.jobs import find
-from webraid.jobs.diff import Change, Difference
-from webraid.jobs.find import Glob, Wanted
-from webraid.jobs.put import PutOptions
-from webraid.jobs.snapshots import Which
-from webraid.jobs.tag import Change as TagChange
+from webraid.jobs.base.snapshots import Which
+from webraid.jobs.browsing import find
+from webraid.jobs.browsing.diff import Change, Difference
+from webraid.jobs.browsing.find import Glob, Wanted
+from webraid.jobs.storing.put import PutOptions
+from webraid.jobs.storing.tag import Change as TagChange
 from webraid.pool import Pool
 from webraid.table.fold import Shot
 from webraid.table.leaves import leaf_entries

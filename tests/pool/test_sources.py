@@ -12,8 +12,8 @@ from tests.pool.machine import Home
 from tests.pool.watching import paths_in, plant, put, sources
 from webraid.errors import EXIT_OK, EXIT_PARTIAL, ConfigError, SourcesUnreadable
 from webraid.files.select import Rules, lines
-from webraid.jobs.events import Notice
-from webraid.jobs.put import PutOptions
+from webraid.jobs.base.events import Notice
+from webraid.jobs.storing.put import PutOptions
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from tests.pool.machine import PASSPHRASE, QUICK, Home
 from tests.pool.test_devices import context, join, put, shots
 from webraid.codec.records import Header, record_name, seal_record
 from webraid.errors import NotEnoughShards, NotInTable, PoolBusy
-from webraid.jobs.context import Context
-from webraid.jobs.keys import drop_slots
-from webraid.jobs.owner import open_owner
+from webraid.jobs.access.keys import drop_slots
+from webraid.jobs.access.owner import open_owner
+from webraid.jobs.base.context import Context
 from webraid.table.records import (
     AnyOp,
     Body,

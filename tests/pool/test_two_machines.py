@@ -14,7 +14,7 @@ from tests.pool.machine import PASSPHRASE, Home
 from webraid.backend.base import Backend
 from webraid.errors import EXIT_OK, Forked
 from webraid.files.compare import compare_trees
-from webraid.jobs.put import PutResult
+from webraid.jobs.storing.put import PutResult
 from webraid.pool import recover_pool
 
 

@@ -15,9 +15,9 @@ from tests.pool.watching import files_opened, plant, put, sources
 from webraid.entry import Entry, EntryType
 from webraid.env import seeded
 from webraid.errors import EXIT_OK, ConfigError, SourcesUnreadable
-from webraid.jobs.before import TICK, UNSURE, unsettled
-from webraid.jobs.events import FileStored, Progress
-from webraid.jobs.put import Compression, PutOptions
+from webraid.jobs.base.events import FileStored, Progress
+from webraid.jobs.storing.before import TICK, UNSURE, unsettled
+from webraid.jobs.storing.put import Compression, PutOptions
 from webraid.pool import open_pool, recover_pool
 
 

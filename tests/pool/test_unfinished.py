@@ -10,7 +10,7 @@ import pytest
 from tests.pool.machine import Home
 from tests.pool.test_prune_attacks import stopped
 from webraid.errors import EXIT_OK
-from webraid.jobs.events import DiskBytes, Progress
+from webraid.jobs.base.events import DiskBytes, Progress
 from webraid.model import PackKind, PoolState
 from webraid.pool import open_pool
 

@@ -15,8 +15,8 @@ from tests.pool.machine import Home
 from tests.tools.test_webraid_recover import recover
 from webraid.env import Env
 from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK
-from webraid.jobs.retention import Policy
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.retention import Policy
+from webraid.jobs.base.settings import Settings
 from webraid.pool import settings
 
 DAY = 86_400.0

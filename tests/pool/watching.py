@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.pool.machine import Home
-from webraid.jobs.put import PutOptions, PutResult
+from webraid.jobs.storing.put import PutOptions, PutResult
 
 _watched: list[tuple[str, list[str]]] = []
 

@@ -19,7 +19,7 @@ import pytest
 
 from tests.pool.machine import Home
 from webraid.env import Env
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.settings import Settings
 from webraid.pool import open_pool
 from webraid.unattended.machine import POWER
 from webraid.unattended.record import LastRun, last_run

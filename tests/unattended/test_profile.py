@@ -8,8 +8,8 @@ import pytest
 
 from tests.unattended.conftest import Night
 from webraid.errors import EXIT_OK, ConfigError
-from webraid.jobs.events import ignore
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.events import ignore
+from webraid.jobs.base.settings import Settings
 from webraid.unattended.calling import lacking
 from webraid.unattended.run import _config, run_schedule
 

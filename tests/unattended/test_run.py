@@ -26,7 +26,7 @@ from webraid.errors import (
     ConfigError,
     NotAPool,
 )
-from webraid.jobs.context import locked
+from webraid.jobs.base.context import locked
 from webraid.pool import open_pool
 from webraid.table.records import DRAINING, SetRole
 from webraid.unattended import due, install, installed

@@ -23,7 +23,7 @@ from webraid.backend.wrapper import Call, Op, Wrapper
 from webraid.env import Env
 from webraid.errors import EXIT_ERROR, EXIT_OK, EXIT_TEMPORARY
 from webraid.files.compare import compare_trees
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.settings import Settings
 from webraid.pool import init_pool, open_pool
 from webraid.unattended.run import AFTER_WAKING
 

@@ -9,7 +9,7 @@ import pytest
 from webraid.cli.config_values import troubles
 from webraid.config import load
 from webraid.errors import ConfigError
-from webraid.jobs.check import parse_sample
+from webraid.jobs.care.check import parse_sample
 
 HEAD = 'version = 1\n[pool]\nname = "home"\nid = "00"\n'
 SOURCE = '[[source]]\nname = "p"\npaths = ["/p"]\n'

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from webraid.config import Retention
 from webraid.errors import ConfigError
-from webraid.jobs.forget import policy_of
-from webraid.jobs.retention import (
+from webraid.jobs.base.retention import (
     ALL,
     BUCKETS,
     FUTURE,
@@ -31,6 +30,7 @@ from webraid.jobs.retention import (
     parse_span,
     parse_tags,
 )
+from webraid.jobs.space.forget import policy_of
 
 NOON = datetime(2024, 5, 17, 12, tzinfo=UTC)
 

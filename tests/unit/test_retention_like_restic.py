@@ -17,8 +17,8 @@ import pytest
 
 from tests.unit import restic_repository
 from webraid.errors import ConfigError
-from webraid.jobs.retention import BUCKETS, NEVER, Candidate, Clock, Policy, Span, decide, parse_tags
-from webraid.jobs.snapshots import Which, group_of, grouped, newest_of_each, parse_groups
+from webraid.jobs.base.retention import BUCKETS, NEVER, Candidate, Clock, Policy, Span, decide, parse_tags
+from webraid.jobs.base.snapshots import Which, group_of, grouped, newest_of_each, parse_groups
 from webraid.table.fold import Shot
 from webraid.table.records import RootDir, Snapshot
 

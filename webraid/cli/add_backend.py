@@ -19,7 +19,7 @@ from webraid.errors import ConfigError
 from webraid.model import parse_size
 
 if TYPE_CHECKING:
-    from webraid.jobs.add_backend import Added
+    from webraid.jobs.disks.add_backend import Added
 
 WORDS = Annotated[
     list[str] | None,

@@ -39,7 +39,7 @@ def picked(answer: str, choices: Sequence[str]) -> str:
 def somebody(call: Invocation, question: str, instead: str) -> None:
     """Raises ConfigError where nobody is there."""
     if not call.interactive:
-        from webraid.jobs.login import uncapitalised
+        from webraid.jobs.disks.login import uncapitalised
 
         question = uncapitalised(question.rstrip("?:"))
         raise ConfigError(f"nobody can be asked here: {question}?", hint=f"Give {instead}.")

@@ -19,7 +19,7 @@ from webraid.model import show_size
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.drill import DrillResult
+    from webraid.jobs.restoring.drill import DrillResult
 
 _SAMPLE = re.compile(r"(\d+(?:\.\d+)?)(%?)")
 SOURCES = {"same": "as the file is now", "changed": "the file has changed since", "gone": "the file is gone", "": ""}
@@ -59,7 +59,7 @@ def check(
       webraid check --sample 5%
       webraid check --drill 5
     """
-    from webraid.jobs.ring import parse_subset
+    from webraid.jobs.care.ring import parse_subset
 
     share = parse_share(sample) if sample else None
     if subset:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from webraid.jobs.snapshots import Which
+    from webraid.jobs.base.snapshots import Which
     from webraid.table.fold import Shot
 
 HOSTS = Annotated[
@@ -34,7 +34,7 @@ BACKENDS = Annotated[list[str] | None, typer.Option("--backend", metavar="DISK",
 
 def which(host: Sequence[str] | None, path: Sequence[str] | None, tag: Sequence[str] | None) -> Which:
     """The three together; folders absolute, as snapshots know them."""
-    from webraid.jobs.snapshots import Which
+    from webraid.jobs.base.snapshots import Which
 
     paths = [os.fsencode(os.path.abspath(os.path.expanduser(one))) for one in path or []]
     return Which.of(host or [], paths, tag or [])

@@ -70,7 +70,7 @@ def _config() -> Config | None:
 def _state() -> State | None:
     from webraid.config import places
     from webraid.env import Env
-    from webraid.jobs.browse_offline import known_state
+    from webraid.jobs.browsing.browse_offline import known_state
 
     try:
         return known_state(places(os.environ), Env())

@@ -62,7 +62,7 @@ def _of_kinds(call: Invocation, loaded: Config) -> list[ConfigError]:
     """What is wrong with the options of the disks' own kinds, and with their secrets."""
     from webraid.backend.registry import load, make_options
     from webraid.config import expand
-    from webraid.jobs.vault import vault_of
+    from webraid.jobs.base.vault import vault_of
 
     found = []
     secrets = vault_of(call.settings, loaded).all(disk.name for disk in loaded.disks)
@@ -127,7 +127,7 @@ def secrets(
     Example:
       webraid config secrets keyring
     """
-    from webraid.jobs.vault import STORES, vault_of
+    from webraid.jobs.base.vault import STORES, vault_of
 
     if store not in STORES:
         raise ConfigError(f"secrets cannot be kept in {store!r}", hint=f"Known: {', '.join(STORES)}.")

@@ -45,9 +45,9 @@ def _of_sections(config: Config) -> Iterator[Check]:
     from webraid.backend.timetable import parse_timetable
     from webraid.cli.check import parse_share
     from webraid.codec.levels import parse_level
-    from webraid.jobs.prune import share_of
-    from webraid.jobs.retention import parse_span
-    from webraid.jobs.snapshots import parse_groups
+    from webraid.jobs.base.retention import parse_span
+    from webraid.jobs.base.snapshots import parse_groups
+    from webraid.jobs.space.prune import share_of
     from webraid.model import parse_size
     from webraid.unattended.cron import parse_cron
     from webraid.unattended.steps import known
@@ -96,7 +96,7 @@ def _of_notify(config: Config, environ: Mapping[str, str]) -> Iterator[Check]:
 def _of_source(source: Source, environ: Mapping[str, str]) -> Iterator[Check]:
     from webraid.codec.levels import parse_level
     from webraid.files.select import Rules, lines, lines_of
-    from webraid.jobs.sources import place_of
+    from webraid.jobs.storing.sources import place_of
     from webraid.model import parse_size
 
     where = f"[[source]] {source.name}"
@@ -120,7 +120,7 @@ def _of_source(source: Source, environ: Mapping[str, str]) -> Iterator[Check]:
 def _of_disk(disk: DiskSection) -> Iterator[Check]:
     from webraid.backend.budget import parse_allowance
     from webraid.config import BUDGETS
-    from webraid.jobs.manners import table_of, tps_of
+    from webraid.jobs.base.manners import table_of, tps_of
 
     for key in ("upload", "download"):
         yield f"[[disk]] {disk.name}: {key}", partial(table_of, disk, key)

@@ -87,7 +87,7 @@ def rights(
       webraid device rights nas append
       webraid device rights desk append,forget,sweep
     """
-    from webraid.jobs.devices import parse_rights
+    from webraid.jobs.access.devices import parse_rights
 
     wanted = parse_rights(given)
     secret = passphrase.needed(call, "Passphrase of the pool, or recovery code")

@@ -128,6 +128,6 @@ def dialogue(call: Invocation) -> Dialogue:
     """The terminal, or nobody."""
     if call.interactive:
         return Terminal(call)
-    from webraid.jobs.login import Nobody
+    from webraid.jobs.disks.login import Nobody
 
     return Nobody(call.env)

@@ -17,7 +17,7 @@ from webraid.model import show_size
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.diff import Change, Difference, Side
+    from webraid.jobs.browsing.diff import Change, Difference, Side
 
 FIRST = Annotated[
     str, typer.Argument(metavar="SNAP[:SUB]", help="The older one.", show_default=False, autocompletion=snapshot_names)

@@ -15,8 +15,8 @@ from webraid.cli.words import ago, many
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
     from webraid.cli.scheduled import Scheduled
-    from webraid.jobs.doctor import Diagnosis
-    from webraid.jobs.doctor_finding import Finding
+    from webraid.jobs.standing.doctor import Diagnosis
+    from webraid.jobs.standing.doctor_finding import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +50,7 @@ def doctor(
 
 
 def _schedule(plan: Scheduled, now: float) -> Iterator[Finding]:
-    from webraid.jobs.doctor_finding import good, warning
+    from webraid.jobs.standing.doctor_finding import good, warning
 
     if not plan.installed:
         yield warning(

@@ -14,13 +14,13 @@ from webraid.cli.words import iso
 if TYPE_CHECKING:
     from webraid.backend.budget import Balance
     from webraid.entry import Entry
-    from webraid.jobs.check import CheckResult
-    from webraid.jobs.events import FileTrouble
-    from webraid.jobs.findings import DiskCheck
-    from webraid.jobs.get import GetResult
-    from webraid.jobs.put import PutResult
-    from webraid.jobs.repair import Repaired
-    from webraid.jobs.status import DiskStatus, Status
+    from webraid.jobs.base.events import FileTrouble
+    from webraid.jobs.care.check import CheckResult
+    from webraid.jobs.care.findings import DiskCheck
+    from webraid.jobs.care.repair import Repaired
+    from webraid.jobs.restoring.get import GetResult
+    from webraid.jobs.standing.status import DiskStatus, Status
+    from webraid.jobs.storing.put import PutResult
     from webraid.table.fold import Shot
 
 # by the letter of entry.EntryType, which is not imported here: it brings msgspec, and --help needs none

@@ -17,7 +17,7 @@ from webraid.model import show_size
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.du import Sizes
+    from webraid.jobs.browsing.du import Sizes
 
 
 def register(app: typer.Typer) -> None:

@@ -15,7 +15,7 @@ from webraid.model import show_size
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.durability import Durability
+    from webraid.jobs.standing.durability import Durability
 
 BEYOND = "rarer than once in {years:,} years by this model; other things will go wrong first"
 
@@ -42,7 +42,7 @@ def durability(call: Invocation) -> None:
 
 def about(years: float) -> str:
     """'about 1 in 490 years', never a row of nines."""
-    from webraid.jobs.durability import RAREST
+    from webraid.jobs.standing.durability import RAREST
 
     if years > RAREST:
         return BEYOND.format(years=RAREST)
@@ -94,7 +94,7 @@ def _inverse(loss: float) -> float:
 
 def _years(years: float) -> float:
     """Capped, as on the page: figures beyond that mean nothing."""
-    from webraid.jobs.durability import RAREST
+    from webraid.jobs.standing.durability import RAREST
 
     return float(f"{min(years, RAREST):.2g}") if math.isfinite(years) else float(RAREST)
 

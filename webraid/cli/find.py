@@ -19,7 +19,7 @@ from webraid.model import parse_size
 
 if TYPE_CHECKING:
     from webraid.entry import Entry
-    from webraid.jobs.find import Wanted
+    from webraid.jobs.browsing.find import Wanted
     from webraid.table.fold import Shot
 
 
@@ -75,7 +75,7 @@ def find(
 def _wanted(
     patterns: list[str], ignore_case: bool, kind: str, oldest: str, newest: str, least: str, most: str
 ) -> Wanted:
-    from webraid.jobs.find import TYPES, Glob, Wanted
+    from webraid.jobs.browsing.find import TYPES, Glob, Wanted
 
     if kind and kind not in TYPES:
         raise ConfigError(f"{kind!r} is no type", hint=f"Known: {', '.join(TYPES)}.")

@@ -18,9 +18,9 @@ from webraid.errors import ConfigError
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.forget import Forgotten, Judged, Kept
-    from webraid.jobs.pruned import Pruned
-    from webraid.jobs.retention import Policy
+    from webraid.jobs.base.retention import Policy
+    from webraid.jobs.space.forget import Forgotten, Judged, Kept
+    from webraid.jobs.space.pruned import Pruned
     from webraid.pool import Pool
     from webraid.table.fold import Shot
 
@@ -156,7 +156,7 @@ def _policy(
     """What the flags say; None when they say nothing."""
     if within is None and not tags and not any(text is not None for text in (*counts.values(), *spans.values())):
         return None
-    from webraid.jobs.retention import Policy, parse_count, parse_span, parse_tags
+    from webraid.jobs.base.retention import Policy, parse_count, parse_span, parse_tags
 
     return Policy(
         {name: parse_count(text) for name, text in counts.items() if text is not None},

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from webraid.cli.traffic import Traffic
-from webraid.jobs.events import DiskBytes, DiskNotice, FileTrouble, Progress, ShardFound, Started
+from webraid.jobs.base.events import DiskBytes, DiskNotice, FileTrouble, Progress, ShardFound, Started
 
 if TYPE_CHECKING:
     from webraid.env import Env
-    from webraid.jobs.events import Event
+    from webraid.jobs.base.events import Event
 
 Meters = Callable[[], Sequence[Traffic]]
 

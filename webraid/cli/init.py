@@ -16,7 +16,7 @@ from webraid.errors import ConfigError
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.init import Made
+    from webraid.jobs.access.init import Made
 
 NAME, LEVEL = "home", "raid6"
 

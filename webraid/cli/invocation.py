@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # everything heavy is imported when it is used: 'webraid --he
     from webraid.cli.jsonlines import Lines
     from webraid.cli.render import Screen
     from webraid.config import Places
-    from webraid.jobs.events import Event
-    from webraid.jobs.settings import Settings
+    from webraid.jobs.base.events import Event
+    from webraid.jobs.base.settings import Settings
     from webraid.pool import Pool
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from webraid.cli.gauge import Gauge, Meters, Reading, nothing
-from webraid.jobs.events import DiskNotice, FileRestored, FileStored, FileTrouble, Notice, ShardFound
+from webraid.jobs.base.events import DiskNotice, FileRestored, FileStored, FileTrouble, Notice, ShardFound
 
 if TYPE_CHECKING:
     from webraid.env import Env
-    from webraid.jobs.events import Event
+    from webraid.jobs.base.events import Event
 
 SCHEMA = 1
 EVERY = 0.5  # seconds between status lines

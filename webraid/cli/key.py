@@ -15,7 +15,7 @@ from webraid.cli.invocation import Invocation
 from webraid.errors import EXIT_ALARM, EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
-    from webraid.jobs.kit import Kit
+    from webraid.jobs.access.kit import Kit
 
 SLOT = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning of it.", show_default=False)]
 LABEL = Annotated[str, typer.Option(metavar="TEXT", help="What it is called in 'key ls'.", show_default=False)]
@@ -154,7 +154,7 @@ def kit(
       webraid key kit kit.html
       webraid key kit --revoke-old kit.txt
     """
-    from webraid.jobs.kit import refuse_existing
+    from webraid.jobs.access.kit import refuse_existing
 
     if file is not None:
         refuse_existing(file)
@@ -328,7 +328,7 @@ def _changed(call: Invocation, file: str, command: str, weak: bool, keep: bool, 
 
 
 def _refuse_kit(file: Path | None) -> None:
-    from webraid.jobs.kit import refuse_existing
+    from webraid.jobs.access.kit import refuse_existing
 
     if file is not None:
         refuse_existing(file)

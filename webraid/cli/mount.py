@@ -16,7 +16,7 @@ from webraid.cli.words import many
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.browse import Browser
+    from webraid.jobs.browsing.browse import Browser
     from webraid.mount.point import Options
 
 CACHE = Annotated[str, typer.Option("--cache", metavar="SIZE", help="How much content to keep in memory.")]

@@ -12,11 +12,11 @@ from webraid.model import show_size
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.devices import Machine
-    from webraid.jobs.keys import Slot
-    from webraid.jobs.kit import Kit
-    from webraid.jobs.recover import Recovered
-    from webraid.jobs.rotate import Revoked, Rotated
+    from webraid.jobs.access.devices import Machine
+    from webraid.jobs.access.keys import Slot
+    from webraid.jobs.access.kit import Kit
+    from webraid.jobs.access.recover import Recovered
+    from webraid.jobs.access.rotate import Revoked, Rotated
 
 
 # ----------------------------------------------------------------------------------------------------------- documents

@@ -14,10 +14,10 @@ from webraid.model import parse_size, show_size
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.drain import Drained
-    from webraid.jobs.evacuate import Evacuated
-    from webraid.jobs.rebalance import Rebalanced
-    from webraid.jobs.relevel import Releveled
+    from webraid.jobs.moves.drain import Drained
+    from webraid.jobs.moves.evacuate import Evacuated
+    from webraid.jobs.moves.rebalance import Rebalanced
+    from webraid.jobs.moves.relevel import Releveled
 
 NOTHING = "it held nothing but the table, which every disk has"
 HOMELESS = "Add a disk with 'webraid add-backend' and run it again."

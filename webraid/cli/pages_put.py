@@ -12,14 +12,14 @@ from webraid.model import show_size
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
     from webraid.cli.traffic import Traffic
-    from webraid.jobs.put import PutResult
+    from webraid.jobs.storing.put import PutResult
 
 MOST = 20  # files that are named
 
 
 def document(results: Sequence[PutResult], flows: Sequence[Traffic]) -> dict[str, Any]:
     """The summary; with sources, one part for each."""
-    from webraid.jobs.put import together
+    from webraid.jobs.storing.put import together
 
     total = together(results)
     made = [result.snapshot for result in results if result.snapshot and not result.skipped]
@@ -64,7 +64,7 @@ def _source(result: PutResult) -> dict[str, Any]:
 
 def page(screen: Screen, results: Sequence[PutResult], flows: Sequence[Traffic]) -> None:
     """A line for each source, then the usual screen; to who wants quiet, what went wrong and nothing else."""
-    from webraid.jobs.put import together
+    from webraid.jobs.storing.put import together
 
     if screen.quiet and not results[0].dry_run:
         _wrong(screen, results)

@@ -66,7 +66,7 @@ def another(call: Invocation, *, file: str, command: str, weak: bool, again: str
 def _choose(call: Invocation, weak: bool, again: str) -> str:
     _somebody(call)
     from webraid.codec.keys import new_passphrase
-    from webraid.jobs.init import check_passphrase
+    from webraid.jobs.access.init import check_passphrase
 
     offer = new_passphrase(call.env)
     typer.echo(

@@ -18,7 +18,7 @@ from webraid.model import parse_size, show_size
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.pruned import DiskSpace, Pruned
+    from webraid.jobs.space.pruned import DiskSpace, Pruned
     from webraid.pool import Pool
 
 

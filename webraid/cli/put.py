@@ -16,7 +16,7 @@ from webraid.errors import ConfigError, worst
 if TYPE_CHECKING:
     from webraid.files.listed import ListKind
     from webraid.files.select import Rules
-    from webraid.jobs.put import PutOptions, PutResult
+    from webraid.jobs.storing.put import PutOptions, PutResult
     from webraid.pool import Pool
 
 Words = list[str] | None
@@ -219,7 +219,7 @@ def _more(rules: Rules, caches: bool, larger_than: str, gitignore: bool, one_fil
 
 
 def _options(call: Invocation, *, compression: str, **values: Any) -> PutOptions:
-    from webraid.jobs.put import Compression, PutOptions
+    from webraid.jobs.storing.put import Compression, PutOptions
 
     if compression not in set(Compression):
         raise ConfigError(f"{compression!r} is no way to compress", hint="auto, off or max.")

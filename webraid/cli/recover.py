@@ -53,7 +53,7 @@ def recover(
       webraid recover s3 --provider b2 --region eu-central-003 --bucket my-webraid \\
           --access-key-env B2_ID --secret-key-env B2_KEY
     """
-    from webraid.jobs.devices import parse_rights
+    from webraid.jobs.access.devices import parse_rights
     from webraid.pool import recover_from, recover_login
 
     wanted_rights = parse_rights(rights) if rights else ()

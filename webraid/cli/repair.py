@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from webraid.cli.render import Screen
-    from webraid.jobs.repair_plan import Foreseen
+    from webraid.jobs.care.repair_plan import Foreseen
 
 
 def register(app: typer.Typer) -> None:

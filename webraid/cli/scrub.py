@@ -18,7 +18,7 @@ from webraid.model import show_size
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.scrub import ScrubResult
+    from webraid.jobs.care.scrub import ScrubResult
 
 
 ALONE = "Leave --backend out, or --resume and --pause."
@@ -74,7 +74,7 @@ def scrub(
 
 def _fit(*, list_only: bool, read_data: bool, subset: str, restart: bool, resume: bool, pause: bool) -> None:
     """Raises ConfigError for flags that do not go together."""
-    from webraid.jobs.ring import parse_subset
+    from webraid.jobs.care.ring import parse_subset
 
     if subset:
         parse_subset(subset)

@@ -17,7 +17,7 @@ from webraid.model import show_size
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.snapshots import Group
+    from webraid.jobs.base.snapshots import Group
     from webraid.table.fold import Shot
 
 LS = "ls"  # 'webraid snapshots ls' is the same
@@ -54,7 +54,7 @@ def snapshots(
       webraid snapshots --latest 1
       webraid snapshots --host laptop --group-by paths --json
     """
-    from webraid.jobs.snapshots import grouped, parse_groups
+    from webraid.jobs.base.snapshots import grouped, parse_groups
 
     names = [name for name in snapshots or [] if name != LS]
     some, by = which(host, path, tag), parse_groups(group_by)

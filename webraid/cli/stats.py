@@ -15,7 +15,7 @@ from webraid.model import show_size
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.stats import Measured, Space
+    from webraid.jobs.space.stats import Measured, Space
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +43,7 @@ def stats(
       webraid stats
       webraid stats latest --mode raw-data
     """
-    from webraid.jobs.stats import MODES
+    from webraid.jobs.space.stats import MODES
 
     if mode not in MODES:
         raise ConfigError(f"{mode!r} is no mode", hint=f"Choose one of {', '.join(MODES)}.")

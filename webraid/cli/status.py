@@ -14,7 +14,7 @@ from webraid.errors import EXIT_OK
 
 if TYPE_CHECKING:
     from webraid.cli.scheduled import Scheduled
-    from webraid.jobs.status import Status
+    from webraid.jobs.standing.status import Status
 
 
 def register(app: typer.Typer) -> None:

@@ -16,7 +16,7 @@ from webraid.errors import ConfigError
 
 if TYPE_CHECKING:
     from webraid.cli.render import Screen
-    from webraid.jobs.tag import Retagged
+    from webraid.jobs.storing.tag import Retagged
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +50,7 @@ def tag(
       webraid tag --remove weekly --tag weekly --host laptop
       webraid tag --set keep,photos latest
     """
-    from webraid.jobs.tag import Change
+    from webraid.jobs.storing.tag import Change
 
     change, some = Change.of(set_ or [], add or [], remove or []), which(host, path, tag)
     if snapshots and some:

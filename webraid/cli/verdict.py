@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from webraid.backend.budget import Balance
     from webraid.cli.traffic import Traffic
-    from webraid.jobs.add_backend import Added
-    from webraid.jobs.check import CheckResult
-    from webraid.jobs.findings import Findings
-    from webraid.jobs.get import GetResult
-    from webraid.jobs.put import PutResult
-    from webraid.jobs.repair import Repaired
-    from webraid.jobs.status import DiskStatus, Status
+    from webraid.jobs.care.check import CheckResult
+    from webraid.jobs.care.findings import Findings
+    from webraid.jobs.care.repair import Repaired
+    from webraid.jobs.disks.add_backend import Added
+    from webraid.jobs.restoring.get import GetResult
+    from webraid.jobs.standing.status import DiskStatus, Status
+    from webraid.jobs.storing.put import PutResult
 
 IN_SERVICE = (DiskState.ONLINE, DiskState.DRAINING, DiskState.SPARE)
 WHEN = {Period.DAY: "today", Period.MONTH: "this month"}

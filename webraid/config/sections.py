@@ -48,7 +48,7 @@ class Check(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, ren
 
 
 class SecretStore(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
-    """[secrets]: where the disks' secrets are kept on this machine, see webraid/jobs/vault.py."""
+    """[secrets]: where the disks' secrets are kept on this machine, see webraid/jobs/base/vault.py."""
 
     store: Literal["file", "keyring"] = "file"
 
@@ -148,8 +148,8 @@ class Log(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True, renam
 
 @dataclass(frozen=True, slots=True)
 class DiskSection:
-    """[[disk]]: ``options`` are the kind's own keys, ``manners`` those of MANNERS (jobs/manners.py reads them), both in
-    the file's spelling; sizes in bytes.  A ``reserve`` of None is for jobs/seats.py to choose."""
+    """[[disk]]: ``options`` are the kind's own keys, ``manners`` those of MANNERS (jobs/base/manners.py reads), both in
+    the file's spelling; sizes in bytes.  A ``reserve`` of None is for jobs/base/seats.py to choose."""
 
     name: str
     kind: str

@@ -14,8 +14,8 @@ from typing import Any
 from webraid.entry import Entry, EntryType
 from webraid.errors import WebRAIDError
 from webraid.files.sparse import extents
-from webraid.jobs.browse import Browser, Node
-from webraid.jobs.browse_content import Reader
+from webraid.jobs.browsing.browse import Browser, Node
+from webraid.jobs.browsing.browse_content import Reader
 from webraid.mount.library import FuseOSError, Operations
 
 KINDS = {

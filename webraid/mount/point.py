@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webraid.errors import ConfigError, PluginMissing
-from webraid.jobs.browse import Browser
+from webraid.jobs.browsing.browse import Browser
 from webraid.mount.library import FUSE, VERSION
 from webraid.mount.operations import Snapshots
 

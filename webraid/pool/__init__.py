@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from webraid import config
 from webraid.env import Env
-from webraid.jobs import events
-from webraid.jobs.context import open_context
-from webraid.jobs.settings import Settings
+from webraid.jobs.base import events
+from webraid.jobs.base.context import open_context
+from webraid.jobs.base.settings import Settings
 from webraid.pool.base import NONE
 from webraid.pool.browse import Browse
 from webraid.pool.care import Care
@@ -30,9 +30,9 @@ __all__ = [
 if TYPE_CHECKING:  # jobs are imported when they run: starting up stays quick
     from webraid.backend.login import Dialogue
     from webraid.codec.keys import KdfParams
-    from webraid.jobs.init import Made
-    from webraid.jobs.login import Reached
-    from webraid.jobs.recover import Recovered
+    from webraid.jobs.access.init import Made
+    from webraid.jobs.access.recover import Recovered
+    from webraid.jobs.disks.login import Reached
 
 
 class Pool(Storing, Reading, Standing, Care, Space, Moving, Disks, Keys, Browse):
@@ -55,7 +55,7 @@ def init_pool(
     kdf: KdfParams | None = None,
 ) -> Made:  # fmt: skip
     """Make a pool on this machine.  Raises ConfigError."""
-    from webraid.jobs.init import init
+    from webraid.jobs.access.init import init
 
     return init(where, name=name, level=level, passphrase=passphrase, weak=weak, kit=kit, kdf=kdf)
 
@@ -73,8 +73,8 @@ def recover_login(
     dialogue: Dialogue | None = None,
 ) -> Reached:  # fmt: skip
     """The first half of recover_pool: log in to the one disk.  ``dialogue`` is who can be asked."""
-    from webraid.jobs.login import Nobody, reach
-    from webraid.jobs.recover import refuse_second
+    from webraid.jobs.access.recover import refuse_second
+    from webraid.jobs.disks.login import Nobody, reach
 
     refuse_second(where)
     asked = dialogue or Nobody(where.env)
@@ -85,7 +85,7 @@ def recover_from(
     where: Settings, reached: Reached, *, secret: str, rights: Sequence[str] = (), machine: str = ""
 ) -> tuple[Recovered, Pool]:  # fmt: skip
     """The second half of recover_pool."""
-    from webraid.jobs.recover import recover
+    from webraid.jobs.access.recover import recover
 
     recovered, ctx = recover(where, reached, secret=secret, rights=_rights(rights), machine=machine)
     return recovered, Pool(ctx)
@@ -108,14 +108,14 @@ def recover_keys(
     where: Settings, file: Path, *, secret: str, rights: Sequence[str] = (), machine: str = ""
 ) -> tuple[Recovered, Pool]:  # fmt: skip
     """As recover_pool, with a file of Pool.export_keys in the place of the disk."""
-    from webraid.jobs.recover import recover_from_keys
+    from webraid.jobs.access.recover import recover_from_keys
 
     recovered, ctx = recover_from_keys(where, file, secret=secret, rights=_rights(rights), machine=machine)
     return recovered, Pool(ctx)
 
 
 def _rights(said: Sequence[str]) -> tuple[str, ...]:
-    from webraid.jobs.devices import parse_rights
+    from webraid.jobs.access.devices import parse_rights
     from webraid.table.fold import ALL_RIGHTS
 
     return parse_rights(",".join(said)) if said else ALL_RIGHTS

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from webraid.jobs.context import Context
+from webraid.jobs.base.context import Context
 
 NONE: Mapping[str, str] = {}
 

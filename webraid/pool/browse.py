@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from webraid.pool.base import Opened
 
 if TYPE_CHECKING:
-    from webraid.jobs.browse import Browser
-    from webraid.jobs.browse_content import Reader
-    from webraid.jobs.snapshots import Which
+    from webraid.jobs.base.snapshots import Which
+    from webraid.jobs.browsing.browse import Browser
+    from webraid.jobs.browsing.browse_content import Reader
 
 
 class Browse(Opened):
@@ -21,9 +21,9 @@ class Browse(Opened):
         ``which``: only these.  ``cache``: bytes of content kept in memory (default 64 MiB).  The result is a context
         manager; close it before the pool.  Any thread may use it.
         """
-        from webraid.jobs.browse import Browser
-        from webraid.jobs.browse_content import CACHE
-        from webraid.jobs.snapshots import EVERY
+        from webraid.jobs.base.snapshots import EVERY
+        from webraid.jobs.browsing.browse import Browser
+        from webraid.jobs.browsing.browse_content import CACHE
 
         return Browser(self._ctx, which=which or EVERY, cache=CACHE if cache is None else cache)
 
@@ -33,6 +33,6 @@ class Browse(Opened):
         ``cache``: bytes of content kept in memory (default 64 MiB).  Close it, or use it as a context manager, before
         the pool is closed.  Raises NotInTable where there is no such file.
         """
-        from webraid.jobs.browse_content import CACHE, open_file
+        from webraid.jobs.browsing.browse_content import CACHE, open_file
 
         return open_file(self._ctx, what, CACHE if cache is None else cache)

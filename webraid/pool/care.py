@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from webraid.pool.base import Opened
 
 if TYPE_CHECKING:
-    from webraid.jobs.check import CheckResult
-    from webraid.jobs.drill import DrillResult
-    from webraid.jobs.repair import Repaired
-    from webraid.jobs.repair_plan import Foreseen
-    from webraid.jobs.scrub import ScrubResult
+    from webraid.jobs.care.check import CheckResult
+    from webraid.jobs.care.repair import Repaired
+    from webraid.jobs.care.repair_plan import Foreseen
+    from webraid.jobs.care.scrub import ScrubResult
+    from webraid.jobs.restoring.drill import DrillResult
 
 
 class Care(Opened):
@@ -26,7 +26,7 @@ class Care(Opened):
         ``read_data``: all shards are read; ``sample``: this share of them, 0 to 1, where reading costs something;
         ``subset``: '1/7', '5%' or '2GiB' of them.  ``disks``: only those of these names.
         """
-        from webraid.jobs.check import check
+        from webraid.jobs.care.check import check
 
         return check(self._ctx, read_data=read_data, sample=sample, subset=subset, disks=disks)
 
@@ -42,31 +42,31 @@ class Care(Opened):
         ``restart``; ``resume``: whatever it was to read.  ``disks``: only those of these names, always begun anew.
         Raises PoolBusy while another one runs on this machine.
         """
-        from webraid.jobs.scrub import Request, scrub
+        from webraid.jobs.care.scrub import Request, scrub
 
         return scrub(self._ctx, Request(mode, subset, restart, resume, tuple(disks)))
 
     def pause_scrub(self) -> None:
         """Ask the scrub that runs on this machine, in any process, to stop.  Raises PoolError when none runs."""
-        from webraid.jobs.scrub import pause
+        from webraid.jobs.care.scrub import pause
 
         pause(self._ctx.settings.places)
 
     def repair(self) -> Repaired:
         """Make missing and damaged shards again, from this machine's files or from k others.  Only adds."""
-        from webraid.jobs.repair import repair
+        from webraid.jobs.care.repair import repair
 
         return repair(self._ctx)
 
     def repair_plan(self) -> Foreseen:
         """What ``repair`` would make again now, and on which disks.  Changes nothing."""
-        from webraid.jobs.repair_plan import repair_plan
+        from webraid.jobs.care.repair_plan import repair_plan
 
         return repair_plan(self._ctx)
 
     def drill(self, files: int = 5) -> DrillResult:
         """A restore drill: bring so many files back, chosen by chance, without as many disks as may be lost, and
         compare them.  When all went well the pool remembers it; deletion is allowed only after the first one."""
-        from webraid.jobs.drill import drill
+        from webraid.jobs.restoring.drill import drill
 
         return drill(self._ctx, files)

@@ -12,11 +12,11 @@ from webraid.pool.base import Opened
 if TYPE_CHECKING:
     from webraid.entry import Entry
     from webraid.files.choice import Choice
-    from webraid.jobs.diff import Change, Difference
-    from webraid.jobs.du import Sizes
-    from webraid.jobs.find import Wanted
-    from webraid.jobs.get import GetResult
-    from webraid.jobs.snapshots import Which
+    from webraid.jobs.base.snapshots import Which
+    from webraid.jobs.browsing.diff import Change, Difference
+    from webraid.jobs.browsing.du import Sizes
+    from webraid.jobs.browsing.find import Wanted
+    from webraid.jobs.restoring.get import GetResult
     from webraid.table.fold import Shot
 
 
@@ -40,8 +40,8 @@ class Reading(Opened):
         """
         from webraid.files.choice import Choice
         from webraid.files.select import lines
-        from webraid.jobs.get import GetOptions, get
-        from webraid.jobs.snapshots import EVERY
+        from webraid.jobs.base.snapshots import EVERY
+        from webraid.jobs.restoring.get import GetOptions, get
 
         chosen = choice or Choice(lines(include), lines(exclude))
         options = GetOptions(overwrite, chosen, delete, verify, sparse, in_place, dry_run, numeric_ids, listing)
@@ -51,8 +51,8 @@ class Reading(Opened):
 
     def cat(self, what: str, *, which: Which | None = None) -> Iterator[bytes]:
         """The content of 'SNAP:path' in pieces."""
-        from webraid.jobs.cat import cat
-        from webraid.jobs.snapshots import EVERY
+        from webraid.jobs.base.snapshots import EVERY
+        from webraid.jobs.restoring.cat import cat
 
         return cat(self._ctx, what, which=which or EVERY)
 
@@ -60,7 +60,7 @@ class Reading(Opened):
         self, what: str = "latest", paths: Sequence[str] = (), *, recursive: bool = True, which: Which | None = None
     ) -> Iterator[Entry]:
         """The entries of a snapshot in path order; not ``recursive``: ``paths`` and what lies directly in them."""
-        from webraid.jobs.snapshots import EVERY, entries, open_for_reading, select
+        from webraid.jobs.base.snapshots import EVERY, entries, open_for_reading, select
 
         open_for_reading(self._ctx)
         raw = [os.fsencode(path) for path in paths]
@@ -68,7 +68,7 @@ class Reading(Opened):
 
     def snapshots(self, names: Sequence[str] = (), *, which: Which | None = None, latest: int = 0) -> list[Shot]:
         """Snapshots, oldest first: ``names``, or all of ``which``; ``latest``: only so many of each host and path."""
-        from webraid.jobs.snapshots import EVERY, chosen, look, newest_of_each
+        from webraid.jobs.base.snapshots import EVERY, chosen, look, newest_of_each
 
         look(self._ctx)
         found = chosen(self._ctx, names, which or EVERY)
@@ -76,7 +76,7 @@ class Reading(Opened):
 
     def snapshot(self, name: str = "latest", *, which: Which | None = None) -> Shot:
         """The one that a word names (after ``snapshots``).  Raises NotInTable."""
-        from webraid.jobs.snapshots import EVERY, select
+        from webraid.jobs.base.snapshots import EVERY, select
 
         return select(self._ctx, name, which or EVERY).shot
 
@@ -84,8 +84,8 @@ class Reading(Opened):
         self, wanted: Wanted, snapshots: Sequence[str] = (), *, which: Which | None = None
     ) -> Iterator[tuple[Shot, list[Entry]]]:
         """Look for files in all snapshots, in ``snapshots``, or in those of ``which``; the newest come first."""
-        from webraid.jobs.find import find
-        from webraid.jobs.snapshots import EVERY
+        from webraid.jobs.base.snapshots import EVERY
+        from webraid.jobs.browsing.find import find
 
         return find(self._ctx, wanted, snapshots, which=which or EVERY)
 
@@ -94,8 +94,8 @@ class Reading(Opened):
         on_change: Callable[[Change], None] = lambda change: None,
     ) -> Difference:  # fmt: skip
         """Compare two snapshots, or a folder of each; ``on_change`` is told every difference in path order."""
-        from webraid.jobs.diff import diff
-        from webraid.jobs.snapshots import EVERY
+        from webraid.jobs.base.snapshots import EVERY
+        from webraid.jobs.browsing.diff import diff
 
         return diff(self._ctx, first, second, metadata=metadata, which=which or EVERY, on_change=on_change)
 
@@ -106,8 +106,8 @@ class Reading(Opened):
 
         ``unique``: also how much of it no other snapshot has.
         """
-        from webraid.jobs.du import du
-        from webraid.jobs.snapshots import EVERY
+        from webraid.jobs.base.snapshots import EVERY
+        from webraid.jobs.browsing.du import du
 
         return du(self._ctx, what, depth=depth, which=which or EVERY, unique=unique)
 
@@ -117,6 +117,6 @@ class Reading(Opened):
 
     def is_snapshot(self, word: str) -> bool:
         """Whether a command-line word names a snapshot (after ``snapshots``)."""
-        from webraid.jobs.snapshots import is_selection
+        from webraid.jobs.base.snapshots import is_selection
 
         return is_selection(word, self._ctx)

@@ -10,13 +10,13 @@ from webraid.pool.base import Opened
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webraid.jobs.forget import Forgotten
-    from webraid.jobs.pruned import Pruned
-    from webraid.jobs.retention import Policy
-    from webraid.jobs.snapshots import Which
-    from webraid.jobs.stats import Measured, Mode
-    from webraid.jobs.stats import Space as PoolSpace
-    from webraid.jobs.tag import Change, Retagged
+    from webraid.jobs.base.retention import Policy
+    from webraid.jobs.base.snapshots import Which
+    from webraid.jobs.space.forget import Forgotten
+    from webraid.jobs.space.pruned import Pruned
+    from webraid.jobs.space.stats import Measured, Mode
+    from webraid.jobs.space.stats import Space as PoolSpace
+    from webraid.jobs.storing.tag import Change, Retagged
 
 
 class Space(Opened):
@@ -31,8 +31,8 @@ class Space(Opened):
         ``which``: judge only those.  ``allow_none``: a group may lose all it has.  What only they needed is garbage
         then; ``prune`` deletes it.  Raises RightMissing, QuorumLost, NotInTable.
         """
-        from webraid.jobs.forget import forget
-        from webraid.jobs.snapshots import EVERY, parse_groups
+        from webraid.jobs.base.snapshots import EVERY, parse_groups
+        from webraid.jobs.space.forget import forget
 
         return forget(
             self._ctx, snapshots, policy=policy, which=which or EVERY, by=parse_groups(group_by),
@@ -45,8 +45,8 @@ class Space(Opened):
     ) -> Forgotten:  # fmt: skip
         """Strike off what [retention] of the config does not keep; nothing where it holds no rule.  ``group_by``: None
         for the config's."""
-        from webraid.jobs.forget import forget_by_policy
-        from webraid.jobs.snapshots import EVERY
+        from webraid.jobs.base.snapshots import EVERY
+        from webraid.jobs.space.forget import forget_by_policy
 
         return forget_by_policy(self._ctx, which or EVERY, group_by=group_by, allow_none=allow_none, dry_run=dry_run)
 
@@ -57,8 +57,8 @@ class Space(Opened):
 
         Returns the snapshots whose tags are others now.  Raises RightMissing, QuorumLost, NotInTable.
         """
-        from webraid.jobs.snapshots import EVERY
-        from webraid.jobs.tag import tag
+        from webraid.jobs.base.snapshots import EVERY
+        from webraid.jobs.storing.tag import tag
 
         return tag(self._ctx, change, snapshots, which=which or EVERY, dry_run=dry_run)
 
@@ -76,7 +76,7 @@ class Space(Opened):
 
         Raises RightMissing, WrongPassphrase, QuorumLost, NotInTable, IntegrityError.
         """
-        from webraid.jobs.prune import prune
+        from webraid.jobs.space.prune import prune
 
         return prune(
             self._ctx, dry_run=dry_run, now=now, secret=secret, repack_too=repack, max_repack=max_repack,
@@ -90,6 +90,6 @@ class Space(Opened):
 
         ``mode``: 'restore-size', 'raw-data' or 'files-by-contents', as restic's.  Raises NotInTable.
         """
-        from webraid.jobs.stats import stats
+        from webraid.jobs.space.stats import stats
 
         return stats(self._ctx, snapshots, mode=mode)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from webraid.pool.base import Opened
 
 if TYPE_CHECKING:
-    from webraid.jobs.doctor import Diagnosis
-    from webraid.jobs.durability import Durability
-    from webraid.jobs.status import Status
+    from webraid.jobs.standing.doctor import Diagnosis
+    from webraid.jobs.standing.durability import Durability
+    from webraid.jobs.standing.status import Status
 
 
 class Standing(Opened):
@@ -17,13 +17,13 @@ class Standing(Opened):
 
     def status(self) -> Status:
         """Where the pool stands: what it survives, its disks, what was last done.  Never raises for missing disks."""
-        from webraid.jobs.status import status
+        from webraid.jobs.standing.status import status
 
         return status(self._ctx)
 
     def durability(self) -> Durability:
         """What is survived now, by level and failure domain, and what a model with stated rates says of a year."""
-        from webraid.jobs.durability import durability
+        from webraid.jobs.standing.durability import durability
 
         return durability(self._ctx)
 
@@ -32,6 +32,6 @@ class Standing(Opened):
 
         ``canary``: try to delete a small object on every disk, to see which of them this machine's keys can erase.
         """
-        from webraid.jobs.doctor import doctor
+        from webraid.jobs.standing.doctor import doctor
 
         return doctor(self._ctx, canary=canary)

@@ -9,7 +9,7 @@ from webraid.pool.base import Opened
 
 if TYPE_CHECKING:
     from webraid.files.listed import ListKind
-    from webraid.jobs.put import PutOptions, PutResult
+    from webraid.jobs.storing.put import PutOptions, PutResult
 
 
 class Storing(Opened):
@@ -22,13 +22,14 @@ class Storing(Opened):
         """Store files and folders as a snapshot.
 
         ``exclude``: patterns as in a .gitignore file.  ``options``: everything else that ``webraid put`` has flags for
-        (webraid.jobs.put.PutOptions); what is given beside it adds to it.  ``lists``: files that name more paths.
+        (webraid.jobs.storing.put.PutOptions); what is given beside it adds to it.  ``lists``: files that name more
+        paths.
         Raises PoolBusy, QuorumLost, NotEnoughDisks, SourcesUnreadable, ConfigError.
         """
         from dataclasses import replace
 
         from webraid.files.select import Rules, lines
-        from webraid.jobs.put import DEFAULT, put
+        from webraid.jobs.storing.put import DEFAULT, put
 
         how = options or DEFAULT
         rules = how.rules | Rules(lines(exclude), one_file_system=one_file_system)
@@ -40,7 +41,7 @@ class Storing(Opened):
 
         When the command ends with anything but 0 nothing is stored and SourcesUnreadable is raised.
         """
-        from webraid.jobs.put import DEFAULT, put_stream
+        from webraid.jobs.storing.put import DEFAULT, put_stream
 
         return put_stream(self._ctx, name, command, options or DEFAULT)
 
@@ -52,7 +53,7 @@ class Storing(Opened):
         A source that cannot be stored has ``PutResult.failure`` set and does not keep the others from being stored.
         If none can be stored the first one's error is raised.
         """
-        from webraid.jobs.put import DEFAULT
-        from webraid.jobs.sources import put_sources
+        from webraid.jobs.storing.put import DEFAULT
+        from webraid.jobs.storing.sources import put_sources
 
         return put_sources(self._ctx, names, options or DEFAULT)

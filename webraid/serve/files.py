@@ -9,8 +9,8 @@ from typing import Any
 
 from webraid.entry import EntryType
 from webraid.errors import WebRAIDError
-from webraid.jobs.browse import Browser, Node
-from webraid.jobs.browse_content import Reader
+from webraid.jobs.browsing.browse import Browser, Node
+from webraid.jobs.browsing.browse_content import Reader
 from webraid.serve.library import DAVCollection, DAVError, DAVNonCollection, DAVProvider, guess_mime_type
 
 SHOWN = (EntryType.DIR, EntryType.FILE)  # what WebDAV has

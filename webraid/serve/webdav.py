@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webraid.errors import ConfigError
-from webraid.jobs.browse import Browser
+from webraid.jobs.browsing.browse import Browser
 from webraid.serve.files import Tree
 from webraid.serve.library import STACK, Server, SimpleDomainController, WsgiDAVApp
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from webraid.config import Config, expand
 from webraid.errors import EXIT_BUSY, ConfigError, WebRAIDError
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.settings import Settings
 from webraid.pool import open_pool
 from webraid.unattended import metrics, notices, pings
 from webraid.unattended.due import AGAIN
@@ -18,7 +18,7 @@ from webraid.unattended.steps import code_words
 from webraid.unattended.traffic import Flows
 
 if TYPE_CHECKING:
-    from webraid.jobs.status import Status
+    from webraid.jobs.standing.status import Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from webraid.config import Config, load
 from webraid.errors import ConfigError, PermissionDenied
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.settings import Settings
 from webraid.unattended import crontab, installed, systemd
 from webraid.unattended.calling import Calling, calling, lacking
 from webraid.unattended.cron import parse_cron

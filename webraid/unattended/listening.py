@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from webraid.jobs.events import DiskNotice, Event, FileTrouble, Notice, ShardFound
+from webraid.jobs.base.events import DiskNotice, Event, FileTrouble, Notice, ShardFound
 from webraid.unattended.logbook import Logbook
 
 MOST = 1000  # lines of one kind

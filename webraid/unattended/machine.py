@@ -12,7 +12,7 @@ from pathlib import Path
 
 from webraid.config import Places
 from webraid.errors import PoolBusy
-from webraid.jobs.context import locked
+from webraid.jobs.base.context import locked
 
 POWER = Path("/sys/class/power_supply")
 

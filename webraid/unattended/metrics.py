@@ -18,7 +18,7 @@ from webraid.unattended.record import LastRun
 from webraid.unattended.traffic import Flows
 
 if TYPE_CHECKING:
-    from webraid.jobs.status import Status
+    from webraid.jobs.standing.status import Status
 
 Labels = Mapping[str, str]
 

@@ -18,7 +18,7 @@ from webraid.errors import (
     WebRAIDError,
     worst,
 )
-from webraid.jobs.settings import Settings
+from webraid.jobs.base.settings import Settings
 from webraid.pool import open_pool
 from webraid.unattended import aftermath, due, installed, machine, notices, pings
 from webraid.unattended.cron import parse_cron

@@ -27,8 +27,8 @@ from webraid.model import many, show_size
 from webraid.table.fold import FORGET, SWEEP
 
 if TYPE_CHECKING:
-    from webraid.jobs.findings import Findings
-    from webraid.jobs.put import PutResult
+    from webraid.jobs.care.findings import Findings
+    from webraid.jobs.storing.put import PutResult
     from webraid.pool import Pool
 
 STOPPING = (ConfigError, PoolBusy, RecoveryPending)  # the next job would end in the same way

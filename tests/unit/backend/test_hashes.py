@@ -8,7 +8,7 @@ import pytest
 from dropbox.content_hash import content_hash
 
 from webraid.backend.hashes import DROPBOX_BLOCK, expected
-from webraid.jobs.findings import DiskCheck, Expected, listed_well
+from webraid.jobs.care.findings import DiskCheck, Expected, listed_well
 from webraid.model import Code, Geometry, Pack, PackKind, Stored
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from webraid.entry import EntryType
-from webraid.jobs.connection import Connection
+from webraid.jobs.base.connection import Connection
 from webraid.table import index, tree
 from webraid.table.quorum import majority, read_quorum, write_quorum
 from webraid.table.records import AnyOp, Body, ChunkAt, RootDir, Snapshot, TablePack

@@ -17,14 +17,14 @@ from rich.text import Text
 
 from webraid.cli.gauge import Gauge, Meters, nothing
 from webraid.cli.words import many, safe
-from webraid.jobs.events import DiskNotice, FileRestored, FileStored, FileTrouble, Notice, ShardFound
+from webraid.jobs.base.events import DiskNotice, FileRestored, FileStored, FileTrouble, Notice, ShardFound
 
 if TYPE_CHECKING:
     from rich.live import Live
 
     from webraid.cli.traffic import Traffic
     from webraid.env import Env
-    from webraid.jobs.events import Event
+    from webraid.jobs.base.events import Event
 
 PIPE_WIDTH = 120  # columns where nobody says how many there are
 FEW = 20  # lines of one sort before the rest is only counted

@@ -13,7 +13,7 @@ from webraid.model import DiskState, PoolState, show_size
 
 if TYPE_CHECKING:
     from webraid.cli.scheduled import Scheduled
-    from webraid.jobs.status import DiskStatus, Status
+    from webraid.jobs.standing.status import DiskStatus, Status
 
 STYLES = {
     DiskState.ONLINE: GOOD, DiskState.UNREACHABLE: WARN, DiskState.REBUILDING: WARN, DiskState.FAULTED: BAD,

@@ -18,13 +18,13 @@ from webraid.model import show_size
 if TYPE_CHECKING:
     from webraid.backend.probe import Speed
     from webraid.cli.traffic import Traffic
-    from webraid.jobs.add_backend import Added
-    from webraid.jobs.check import CheckResult, DiskCheck
-    from webraid.jobs.get import GetResult
-    from webraid.jobs.init import Made
-    from webraid.jobs.put import PutResult
-    from webraid.jobs.recover import Recovered
-    from webraid.jobs.repair import Repaired
+    from webraid.jobs.access.init import Made
+    from webraid.jobs.access.recover import Recovered
+    from webraid.jobs.care.check import CheckResult, DiskCheck
+    from webraid.jobs.care.repair import Repaired
+    from webraid.jobs.disks.add_backend import Added
+    from webraid.jobs.restoring.get import GetResult
+    from webraid.jobs.storing.put import PutResult
 
 INDENT = (0, 0, 0, 4)  # columns to the left, in rich's order
 

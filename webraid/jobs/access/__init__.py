@@ -1,0 +1,1 @@
+"""Who may: pools made and recovered, keys, recovery kits, machines and their rights."""

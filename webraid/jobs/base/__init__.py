@@ -1,0 +1,1 @@
+"""What every job stands on: the context with its disks and table, reading, pages, names of snapshots."""

@@ -1,0 +1,1 @@
+"""Looking into snapshots: a tree for mounts, find, diff, du."""

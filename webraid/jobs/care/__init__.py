@@ -1,0 +1,1 @@
+"""Damage found and mended: check, scrub, repair."""

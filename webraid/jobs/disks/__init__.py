@@ -1,0 +1,1 @@
+"""The disks of the pool: added, logged in, told apart, given roles."""

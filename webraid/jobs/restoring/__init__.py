@@ -1,0 +1,1 @@
+"""From snapshots to files: get, cat, the restore drill."""

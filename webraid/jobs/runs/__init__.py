@@ -1,0 +1,1 @@
+"""Writing runs: pins, packs, commit, and what an interrupted one left."""

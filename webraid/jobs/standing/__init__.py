@@ -1,0 +1,1 @@
+"""Where the pool stands: status, durability, doctor."""
