@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import sysconfig
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.pool.copies import copy_of
 from tests.pool.machine import Home
 from tests.pool.mixed import Mixed, mixed, plant
 from tests.pool.moving import Small
@@ -25,6 +27,29 @@ MEMORY = Path("/dev/shm")
 def home(tmp_path: Path) -> Callable[[str, int], Home]:
     """Make a pool: home(level, number of folders)."""
     return lambda level, count: Home(tmp_path / "home").make(level, count)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A pool on four folders: copied, never used."""
+    return Home(tmp_path_factory.mktemp("model") / "home").make("raid6", 4)
+
+
+@pytest.fixture
+def machine(model: Home, tmp_path: Path) -> Home:
+    """A copy of it."""
+    return copy_of(model, tmp_path / "home")
+
+
+@pytest.fixture
+def albums(tmp_path: Path) -> Path:
+    """Twelve files in three folders, 3.6 MB."""
+    folder = tmp_path / "photos"
+    for number in range(12):
+        part = folder / f"album {number // 4}"
+        part.mkdir(parents=True, exist_ok=True)
+        (part / f"{number:02}.jpg").write_bytes(random.Random(number).randbytes(300_000))
+    return folder
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.pool.copies import copy_of
 from tests.pool.machine import Home
 from tests.pool.test_checkpoints import content, interrupted, restored
 from webraid.errors import EXIT_PARTIAL, SourcesUnreadable
@@ -19,65 +17,44 @@ from webraid.jobs.storing import intake
 from webraid.jobs.storing.put import PutOptions
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return Home(tmp_path_factory.mktemp("model") / "home").make("raid6", 4)
-
-
-@pytest.fixture
-def machine(model: Home, tmp_path: Path) -> Home:
-    return copy_of(model, tmp_path / "home")
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Twelve files, 3.6 MB, of which an interrupted put stores the first ones."""
-    folder = tmp_path / "photos"
-    for number in range(12):
-        part = folder / f"album {number // 4}"
-        part.mkdir(parents=True, exist_ok=True)
-        (part / f"{number:02}.jpg").write_bytes(random.Random(number).randbytes(300_000))
-    return folder
-
-
 def shown(machine: Home) -> list[bool]:
     with machine.open() as pool:
         return [shot.info.partial for shot in pool.snapshots()]
 
 
 def test_a_drive_that_fails_in_its_first_put_is_not_stored_as_an_empty_one(
-    machine: Home, tree: Path, tmp_path: Path
+    machine: Home, albums: Path, tmp_path: Path
 ) -> None:
-    interrupted(machine, tree)
-    before = content(tree)
-    shutil.rmtree(tree)
+    interrupted(machine, albums)
+    before = content(albums)
+    shutil.rmtree(albums)
     for gone in ("is not there any more", "is empty"):
         with machine.open() as pool:
             with pytest.raises(SourcesUnreadable, match=gone):
-                pool.put([str(tree)])
+                pool.put([str(albums)])
             (shot,) = pool.snapshots()
             there = restored(pool, shot.name, tmp_path / gone)
         assert there and there.items() <= before.items()
-        tree.mkdir(exist_ok=True)
+        albums.mkdir(exist_ok=True)
     with machine.open() as pool:
-        pool.put([str(tree)], options=PutOptions(allow_empty=True))
+        pool.put([str(albums)], options=PutOptions(allow_empty=True))
     assert shown(machine) == [True, False], "it still has what the other has not"
 
 
-def test_a_put_of_fewer_files_does_not_hide_what_an_interrupted_one_stored(machine: Home, tree: Path) -> None:
-    interrupted(machine, tree)
+def test_a_put_of_fewer_files_does_not_hide_what_an_interrupted_one_stored(machine: Home, albums: Path) -> None:
+    interrupted(machine, albums)
     with machine.open() as pool:
-        assert pool.put([str(tree)], options=PutOptions(rules=Rules(lines(["0*.jpg"])))).files == 2
+        assert pool.put([str(albums)], options=PutOptions(rules=Rules(lines(["0*.jpg"])))).files == 2
     assert shown(machine) == [True, False]
     with machine.open() as pool:
-        pool.put([str(tree)])
+        pool.put([str(albums)])
     assert shown(machine) == [False, False]
 
 
 def test_a_put_that_could_not_read_everything_does_not_hide_it_either(
-    machine: Home, tree: Path, monkeypatch: pytest.MonkeyPatch
+    machine: Home, albums: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    interrupted(machine, tree)
+    interrupted(machine, albums)
     opening = intake.open_source
 
     def failing(scanned: Scanned) -> SourceFile:
@@ -88,11 +65,11 @@ def test_a_put_that_could_not_read_everything_does_not_hide_it_either(
     with monkeypatch.context() as patched:
         patched.setattr(intake, "open_source", failing)
         with machine.open() as pool:
-            result = pool.put([str(tree)], options=PutOptions(force=True))
+            result = pool.put([str(albums)], options=PutOptions(force=True))
     assert (result.exit_code, result.files) == (EXIT_PARTIAL, 11)
     assert shown(machine) == [True, False]
     with machine.open() as pool:
         assert pool.forget(policy=Policy(keep={"last": 1})).removed == [], "nor is it forgotten for that"
     with machine.open() as pool:
-        pool.put([str(tree)])
+        pool.put([str(albums)])
     assert shown(machine) == [False, False]

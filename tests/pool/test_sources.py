@@ -7,25 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.pool.copies import copy_of
 from tests.pool.machine import Home
 from tests.pool.watching import paths_in, plant, put, sources
 from webraid.errors import EXIT_OK, EXIT_PARTIAL, ConfigError, SourcesUnreadable
 from webraid.files.select import Rules, lines
 from webraid.jobs.base.events import Notice
 from webraid.jobs.storing.put import PutOptions
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A pool on four folders."""
-    return Home(tmp_path_factory.mktemp("model") / "home").make("raid6", 4)
-
-
-@pytest.fixture
-def machine(model: Home, tmp_path: Path) -> Home:
-    """A copy of it."""
-    return copy_of(model, tmp_path / "home")
 
 
 @pytest.fixture

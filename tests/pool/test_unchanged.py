@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.pool.copies import copy_of
 from tests.pool.machine import PASSPHRASE, Home
 from tests.pool.watching import files_opened, plant, put, sources
 from webraid.entry import Entry, EntryType
@@ -19,18 +18,6 @@ from webraid.jobs.base.events import FileStored, Progress
 from webraid.jobs.storing.before import TICK, UNSURE, unsettled
 from webraid.jobs.storing.put import Compression, PutOptions
 from webraid.pool import open_pool, recover_pool
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A pool on four folders."""
-    return Home(tmp_path_factory.mktemp("model") / "home").make("raid6", 4)
-
-
-@pytest.fixture
-def machine(model: Home, tmp_path: Path) -> Home:
-    """A copy of it."""
-    return copy_of(model, tmp_path / "home")
 
 
 @pytest.fixture
