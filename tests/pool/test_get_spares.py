@@ -125,4 +125,4 @@ def test_delete_warns_where_the_put_could_not_read_everything(home: Home, tmp_pa
     with home.open() as pool:
         pool.put([str(photos), str(tmp_path / "nothing here")])
         pool.get("latest:photos", to=photos, delete=True)
-    assert any("problems" in event.text for event in home.events if isinstance(event, Notice))
+    assert any("1 problem" in event.text for event in home.events if isinstance(event, Notice))

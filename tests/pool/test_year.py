@@ -175,9 +175,9 @@ def weekend(home: Nightly) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_every_snapshot_that_is_kept_through_a_year_of_nights_comes_back(tmp_path: Path) -> None:
+def test_every_snapshot_that_is_kept_through_a_year_of_nights_comes_back(quick_folder: Path) -> None:
     seed = int(os.environ.get("WEBRAID_SEED", "20261121"))
-    home = Nightly(tmp_path / "home", seed)
+    home = Nightly(quick_folder / "home", seed)
     home.make("raid6", 6)
     with (home.folder / "config.toml").open("a") as config:
         config.write('\n[prune]\nbrake = "100%"\n')
