@@ -40,6 +40,7 @@ demo: $(READY)
 	@$(PY) demo/demo.py
 
 test: $(READY)
+	@$(PY) tests/programs.py
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q $(PYTEST_ARGS)
 
 lint: $(READY)

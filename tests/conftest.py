@@ -32,8 +32,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--live-journal", default="", metavar="FILE", help="where the redacted journal of --live goes")
 
 
+class ToldAtOnce:
+    """A failure is told when it happens: a run that is ended early still says which test it was."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._terminal.write_line(f"\nFAILED {report.nodeid} after {report.duration:.0f} s\n{report.longreprtext}")
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     LIVE[:] = [kind for kind in (config.getoption("--live"),) if kind]
+    if terminal := config.pluginmanager.get_plugin("terminalreporter"):  # the workers have none
+        config.pluginmanager.register(ToldAtOnce(terminal))
 
 
 # Two workers share the files: the long ones go first, or one worker ends alone with the longest.

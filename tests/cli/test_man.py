@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Machine
+from tests.programs import program
 from webraid.cli.app import tree
 from webraid.cli.man import pages
 from webraid.cli.roff import Page, escape, render
@@ -32,8 +32,7 @@ def shown(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def text_of(page: str) -> str:
     """As a reader sees it, without what fills up the lines."""
-    groff = shutil.which("groff")
-    assert groff, "groff is missing (apt install groff)"
+    groff = program("groff")
     done = subprocess.run(
         [groff, "-man", "-ww", "-Tascii", "-P-cbou", "-rLL=200n"],
         input=page,
@@ -61,10 +60,8 @@ def test_groff_reads_all_of_them_without_a_warning(written: dict[str, str]) -> N
         assert text_of(page).startswith(name.removesuffix(".1").upper() + "(1)")
 
 
-def test_mandoc_has_nothing_to_say_where_it_is_installed(written: dict[str, str], tmp_path: Path) -> None:
-    mandoc = shutil.which("mandoc")
-    if mandoc is None:  # groff, in the test before, is required
-        return
+def test_mandoc_has_nothing_to_say(written: dict[str, str], tmp_path: Path) -> None:
+    mandoc = program("mandoc")
     files = [str(tmp_path / name) for name in written]
     for file, page in zip(files, written.values(), strict=True):
         Path(file).write_text(page)

@@ -5,9 +5,7 @@ asyncssh behaves as OpenSSH does and fails on command; 'rclone serve sftp' offer
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,12 +19,12 @@ from pathlib import Path
 import asyncssh
 
 from tests.conformance.servers import HERE, FaultyFront, first_line, rclone_binary, started
+from tests.programs import program
 
 USER = "webraid"
 # What can be brought about by the server and by the proxy; SFTP has no word for 'too many requests'.
 BY_SERVER = ("busy", "expired", "expired_once", "full", "lost", "flipped_down", "flipped_up")
 BY_PROXY = ("refuse", "reset_before", "reset_within", "truncated")
-_PACKAGE = "openssh-server"
 _SSHD = """
 ListenAddress 127.0.0.1
 Port {port}
@@ -118,7 +116,7 @@ def sftp_rclone(folder: Path) -> Iterator[SftpServer]:
 @contextmanager
 def sftp_openssh(folder: Path, *more: str) -> Iterator[SftpServer]:
     """Debian's, with a configuration of its own, and ``more`` lines of it; installed where it is missing."""
-    sshd = _installed_sshd()
+    sshd = program("sshd")
     keys, port = make_keys(folder / "keys"), _free_port()
     (folder / "sshd_config").write_text("\n".join((_SSHD.format(port=port, keys=keys), *more, "")))
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
@@ -126,18 +124,6 @@ def sftp_openssh(folder: Path, *more: str) -> Iterator[SftpServer]:
     with (folder / "sshd.log").open("w") as log, started(command, stderr=log.fileno()) as process:
         _await(process, port, folder / "sshd.log")
         yield SftpServer(port, keys, "root", str(folder / "disk"), folder / "disk", process)
-
-
-def _installed_sshd() -> str:
-    found = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
-    if found:
-        return found
-    assert os.geteuid() == 0 and shutil.which("apt-get"), f"OpenSSH is not there: apt-get install {_PACKAGE} (as root)"
-    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # its own service is not to start
-    for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", _PACKAGE]):
-        done = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=600)
-        assert done.returncode == 0, f"{' '.join(command)} failed: {done.stderr[-500:]}"
-    return "/usr/sbin/sshd"
 
 
 def _free_port() -> int:

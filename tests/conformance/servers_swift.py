@@ -7,8 +7,6 @@ attributes, so the folder must be on a file system that has them.
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -17,9 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conformance.servers import Server, started
+from tests.programs import program
 
-PACKAGES = ("swift-proxy", "swift-account", "swift-container", "swift-object")
-INSTALL_TIMEOUT = 600.0  # seconds
 START_TIMEOUT = 60.0  # seconds
 STORES = ("account", "container", "object")
 
@@ -71,7 +68,7 @@ s3_acl = false
 @contextmanager
 def swift(folder: Path) -> Iterator[Server]:
     """An independent, real S3 server: strict about signatures and MD5s, refuses conditional puts."""
-    install()
+    program("swift-object-server")
     ports = _free_ports(*STORES, "proxy", "no_memcache")
     wanted = Server(ports["proxy"], "conformance:tester", "sEcReT-of-the-conformance-suite")
     _configure(folder, ports, wanted)
@@ -83,21 +80,6 @@ def swift(folder: Path) -> Iterator[Server]:
             process = stack.enter_context(started(command, stdout=log.fileno(), stderr=log.fileno()))
             _await(process, ports[name], folder / f"{name}.log")
         yield wanted
-
-
-def install() -> None:
-    """Swift from Debian, where it is missing; never started as a service."""
-    if shutil.which("swift-proxy-server") and shutil.which("swift-object-server"):
-        return
-    assert os.geteuid() == 0 and shutil.which("apt-get"), (
-        f"Swift is not there: apt-get install {' '.join(PACKAGES)} (on Debian or Ubuntu, as root)"
-    )
-    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", *PACKAGES]):
-        done = subprocess.run(
-            command, env=environ, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, stdin=subprocess.DEVNULL
-        )
-        assert done.returncode == 0, f"{' '.join(command[:2])} failed: {done.stderr[-500:]}"
 
 
 def _configure(folder: Path, ports: Mapping[str, int], wanted: Server) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import Literal
 
 from tests.conformance.servers import FaultyFront, first_line, rclone_binary, started
+from tests.programs import program
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("nginx", "libnginx-mod-http-dav-ext")
 DAV_EXT = Path("/usr/lib/nginx/modules/ngx_http_dav_ext_module.so")
 
 
@@ -129,7 +128,7 @@ http {{
 @contextmanager
 def nginx(folder: Path, *, limit: str = "0") -> Iterator[DavServer]:
     """nginx with Debian's dav-ext.  ``limit``: the largest body it takes; '0': any."""
-    binary = _nginx_binary()
+    binary = program("nginx", DAV_EXT)
     (folder / "files").mkdir()
     for _ in range(5):
         made = DavServer(_free_port())
@@ -155,28 +154,6 @@ def _listens(port: int, process: subprocess.Popen[str]) -> bool:
             return process.poll() is None
         time.sleep(0.01)
     return False
-
-
-def _nginx_binary() -> str:
-    """Debian's nginx, installed now if it is missing and we may."""
-    if not DAV_EXT.exists() or not shutil.which("nginx", path="/usr/sbin:/usr/bin"):
-        assert os.geteuid() == 0, f"nginx with dav-ext is missing: apt-get install {' '.join(PACKAGES)}"
-        # A package that is installed starts no service of its own: this file forbids it, while it is there.
-        policy = Path("/usr/sbin/policy-rc.d")
-        ours = not policy.exists()
-        if ours:
-            policy.write_text("#!/bin/sh\nexit 101\n")
-            policy.chmod(0o755)
-        try:
-            for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
-                done = subprocess.run(["apt-get", *command], capture_output=True, text=True, timeout=600)
-        finally:
-            if ours:
-                policy.unlink()
-        assert done.returncode == 0, f"nginx cannot be installed: {done.stderr[-500:]}"
-    found = shutil.which("nginx", path="/usr/sbin:/usr/bin")
-    assert found, "nginx is installed but not found"
-    return found
 
 
 # faultproxy.py in front of WebDAV.  A put is several requests here: the answer that is lost is the one to its last.

@@ -15,6 +15,7 @@ from tests.cli.forms import dropbox, gdrive
 from tests.conformance import servers, servers_sftp, servers_webdav
 from tests.docs.guide import play, script
 from tests.docs.pages import ROOT, table
+from tests.programs import program
 from webraid.array.placement import Seat, place
 from webraid.codec.levels import parse_level
 
@@ -108,11 +109,8 @@ def test_the_history_of_a_restic_repository_comes_along_word_for_word(tmp_path: 
 
 
 def restic(folder: Path, *words: str) -> None:
-    """Debian's restic; where it is missing it is installed."""
-    if shutil.which("restic") is None:
-        subprocess.run(["apt-get", "install", "-y", "-q", "restic"], check=True, capture_output=True)
     environ = {"RESTIC_REPOSITORY": "repo", "RESTIC_PASSWORD": "x", "PATH": "/usr/bin:/bin", "HOME": str(folder)}
-    subprocess.run(["restic", *words], cwd=folder, env=environ, check=True, capture_output=True)
+    subprocess.run([program("restic"), *words], cwd=folder, env=environ, check=True, capture_output=True)
 
 
 def test_every_command_of_restic_that_has_a_namesake_here_is_one() -> None:

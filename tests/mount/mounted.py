@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,19 +15,17 @@ from typing import IO
 import pytest
 
 from tests.pool.machine import Home
+from tests.programs import do_without, program
 
 PATIENCE = 60
 READY = "End it with Ctrl-C"
 
 
 def require_fuse() -> None:
-    """This machine can mount; a part that is missing is installed, or the test says what is wrong."""
+    """This machine can mount; fusermount3 is installed where it is missing."""
     if not Path("/dev/fuse").exists():
-        pytest.fail("mounting cannot be tested: this machine has no /dev/fuse (docker run --device /dev/fuse ...)")
-    if shutil.which("fusermount3") is None:
-        if os.geteuid() != 0:
-            pytest.fail("mounting cannot be tested: fusermount3 is missing (apt install fuse3)")
-        subprocess.run(["apt-get", "install", "-y", "-q", "fuse3"], check=True, capture_output=True, timeout=150)
+        do_without("mounting cannot be tested: this machine has no /dev/fuse (docker run --device /dev/fuse ...)")
+    program("fusermount3")
 
 
 def is_mounted(folder: Path) -> bool:

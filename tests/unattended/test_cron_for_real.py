@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import program
 from tests.unattended.conftest import Clock, Night
 from tests.unattended.test_install import CRONTAB, as_cron_does, backdate
 from webraid.errors import EXIT_OK, EXIT_TEMPORARY
@@ -47,10 +48,7 @@ def may_start_cron() -> bool:
         return False
     if subprocess.run(["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode:
         return False
-    if not shutil.which("cron") and shutil.which("apt-get"):
-        environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "install", "-y", "-q", "cron"], env=environ, check=True, capture_output=True)
-    return bool(shutil.which("cron"))
+    return bool(program("cron"))
 
 
 @contextmanager

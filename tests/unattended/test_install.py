@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.programs import program
 from tests.unattended.conftest import Night
 from webraid.cli.app import main
 from webraid.errors import EXIT_OK, EXIT_TEMPORARY, EXIT_USAGE, ConfigError
@@ -247,12 +247,11 @@ def test_the_units_are_what_systemd_accepts(night: Night, tmp_path: Path) -> Non
         night.says(text)
         made = install(night.settings, host(night, tmp_path), how="systemd")
         assert [Path(file).name for file in made.files] == ["webraid-home.service", "webraid-home.timer"]
-        if shutil.which("systemd-analyze"):
-            done = subprocess.run(
-                ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *made.files],
-                capture_output=True, text=True, timeout=60,
-            )  # fmt: skip
-            assert (number, done.returncode, done.stderr) == (number, 0, "")
+        done = subprocess.run(
+            [program("systemd-analyze"), "verify", "--man=no", "--recursive-errors=no", *made.files],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert (number, done.returncode, done.stderr) == (number, 0, "")
 
 
 def test_the_units_say_what_the_config_says(night: Night, tmp_path: Path) -> None:

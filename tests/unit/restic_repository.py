@@ -9,7 +9,6 @@ import base64
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from functools import cache
@@ -19,6 +18,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.poly1305 import Poly1305
+
+from tests.programs import program
 
 PASSWORD = "x"
 POLYNOMIAL = "34c8194553daf3"  # any irreducible one of degree 53
@@ -68,26 +69,17 @@ def _store(folder: Path, data: bytes) -> str:
     return name
 
 
-def installed() -> str:
-    """restic's path.  Where it is missing, root installs Debian's."""
-    if shutil.which("restic") is None and os.geteuid() == 0:
-        subprocess.run(["apt-get", "install", "-y", "-q", "restic"], check=True, capture_output=True)
-    found = shutil.which("restic")
-    assert found, "restic is needed to compare with: install it (Debian: apt-get install restic)"
-    return found
-
-
 @cache
 def keeps_oldest() -> bool:
     """Whether this restic keeps the oldest snapshot for a rule that has counts left: since 0.16."""
-    told = subprocess.run([installed(), "version"], check=True, capture_output=True, text=True).stdout
+    told = subprocess.run([program("restic"), "version"], check=True, capture_output=True, text=True).stdout
     return [int(part) for part in told.split()[1].split(".")[:2]] >= [0, 16]
 
 
 def forget(folder: Path, *flags: str, zone: str = "UTC") -> list[dict[str, Any]]:
     """What 'restic forget --dry-run --json' says: a list of groups."""
     environ = {"RESTIC_PASSWORD": PASSWORD, "TZ": zone, "PATH": os.environ["PATH"], "HOME": str(folder)}
-    command = [installed(), "-r", str(folder), "--no-cache", "--no-lock", "--json", "forget", "--dry-run", *flags]
+    command = [program("restic"), "-r", str(folder), "--no-cache", "--no-lock", "--json", "forget", "--dry-run", *flags]
     done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
     answer = json.loads(done.stdout)
     assert isinstance(answer, list)
