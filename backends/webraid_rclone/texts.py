@@ -98,6 +98,11 @@ TABLE: tuple[Row, ...] = (
         ObjectTooLarge, "the object is larger than the provider takes",
     ),
     Row(("InvalidRange", "range not satisfiable", _http("416")), ProtocolError, "a range past the end"),
+    Row(  # its page to log in at has one address: the providers know it.  A login that ended holds it for a minute.
+        ("start auth webserver", "address already in use"),
+        Unavailable, "the port for the page to log in at (53682) is in use by another program",
+        "End any other login, or wait a minute, and try again.",
+    ),
     # The network before the login: 'couldn't fetch token: ... connection refused' is no reason to log in again.
     Row(
         ("connection refused", "no such host", "dial (?:tcp|unix)", "i/o timeout", "network is (?:un)?reachable",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import socket
 import threading
+import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from webraid.backend.conformance.subject import put
 from webraid.backend.login import Choice, Login, Secrets
 from webraid.backend.registry import make_options
 from webraid.env import Env
-from webraid.errors import BackendError, ConfigError
+from webraid.errors import BackendError, ConfigError, Unavailable
 from webraid_rclone import RcloneBackend
 
 
@@ -252,10 +254,36 @@ class Browser(Script):
             pass
 
 
+@contextlib.contextmanager
+def login_port(seconds: float = 100.0) -> Iterator[socket.socket]:
+    """rclone's port for the page, held for the block.  Waits: a connection that ended here may hold it for a minute."""
+    end = time.monotonic() + seconds
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        while True:
+            try:
+                held.bind(("127.0.0.1", 53682))
+                break
+            except OSError:
+                assert time.monotonic() < end, "another program uses port 53682"
+                time.sleep(0.05)
+        yield held
+
+
+def test_a_port_in_use_is_told_as_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with login_port() as held, pytest.raises(Unavailable, match=r"port .*53682.* in use") as raised:
+        held.listen()
+        login(Browser({"config_is_local": "yes"}), type="onedrive", binary=rclone_binary())
+    assert "wait a minute" in raised.value.hint
+
+
 def test_the_page_to_log_in_at_is_told_and_a_refusal_there_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with login_port():
+        pass
     monkeypatch.setenv("PATH", "/nonexistent")  # else rclone would open a real browser, where there is one
     script = Browser({"config_is_local": "yes"})
     with pytest.raises((BackendError, ConfigError)) as raised:
         login(script, type="onedrive", binary=rclone_binary())
-    assert any("127.0.0.1" in text for text in script.told)
+    assert any("127.0.0.1" in text for text in script.told), raised.value
     assert raised.value.hint

@@ -27,6 +27,10 @@ from webraid_rclone.errors import ERRORS
 from webraid_rclone.texts import FOLDER, TABLE, refusal
 
 SAID: list[tuple[str, type[BackendError]]] = [
+    (
+        "config failed to refresh token: failed to start auth webserver: listen tcp: bind: address already in use",
+        Unavailable,
+    ),
     ("object not found", ObjectNotFound),
     ("is a directory not a file", ObjectNotFound),
     ('didn\'t find section in config file ("nope")', Misconfigured),
