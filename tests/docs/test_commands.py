@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,12 @@ def _spelled(command: Any) -> set[str]:
     }  # fmt: skip
 
 
+_tree = cache(tree)  # building it takes a tenth of a second, and the pages show two thousand commands
+
+
 def wrong(words: list[str]) -> str:
     """What is wrong with a command line, '' when nothing is.  Words in capitals or '...' stand for anything."""
-    command: Any = tree()
+    command: Any = _tree()
     known, path, kind = _spelled(command), [], ""
     for word in words:
         if word.startswith("-") and word not in ("-", "--"):
