@@ -74,6 +74,8 @@ class Gate:
             pair = (client, server)
             with self._lock:
                 self._pairs.add(pair)
+            for one in pair:  # a gate that keeps small packets back is a slow network of its own
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for source, target in (pair, pair[::-1]):
                 threading.Thread(target=self._pump, args=(source, target, pair), daemon=True).start()
 

@@ -7,7 +7,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
+
+import pytest
 
 from tests.conformance import servers, servers_sftp, servers_webdav
 from tests.fakes.drive import FakeDrive, fake_drive
@@ -21,6 +24,12 @@ from webraid.pool import Pool, init_pool, open_pool
 
 STORM = 120  # requests to one disk in a job that has about ten shards and as many records for it
 NAMES = ("folder", "bucket", "drive", "dropbox", "rclone", "dav", "sftp")
+# Each dying disk is waited for, so the fast run takes two pairs of each kind; the deep one takes all.
+RING = {frozenset(pair) for pair in zip(NAMES, (*NAMES[1:], NAMES[0]), strict=True)}
+PAIRS = [
+    pytest.param(pair, id="-".join(pair), marks=() if frozenset(pair) in RING else pytest.mark.deep)
+    for pair in combinations(NAMES, 2)
+]
 
 
 @dataclass

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from pathlib import Path
 
 import pytest
 
-from tests.pool.mixed import NAMES, Mixed, calm
+from tests.pool.mixed import PAIRS, Mixed, calm
 from webraid.errors import EXIT_OK
 
 
-@pytest.mark.parametrize("pair", list(combinations(NAMES, 2)), ids="-".join)
+@pytest.mark.parametrize("pair", PAIRS)
 def test_any_pair_may_die_while_reading(clouds: Mixed, stored: Path, tmp_path: Path, pair: tuple[str, str]) -> None:
     def die() -> None:
         for name in pair:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from pathlib import Path
 
 import pytest
 
-from tests.pool.mixed import NAMES, Mixed, calm, plant
+from tests.pool.mixed import PAIRS, Mixed, calm, plant
 from webraid.errors import EXIT_DEGRADED, EXIT_OK
-
-# Each dying disk is waited for, so the fast run takes two pairs of each kind; the deep one takes all.
-RING = {frozenset(pair) for pair in zip(NAMES, (*NAMES[1:], NAMES[0]), strict=True)}
-PAIRS = [
-    pytest.param(pair, id="-".join(pair), marks=() if frozenset(pair) in RING else pytest.mark.deep)
-    for pair in combinations(NAMES, 2)
-]
 
 
 @pytest.mark.parametrize("pair", PAIRS)

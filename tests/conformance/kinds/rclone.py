@@ -20,7 +20,7 @@ from tests.conformance.kind import (
     needing,
 )
 from tests.conformance.kinds import s3_deviations
-from webraid.backend.conformance import CHECKS, Subject, faults, promises
+from webraid.backend.conformance import CHECKS, Subject, faults, objects, promises
 from webraid.backend.conformance.hygiene import no_secret_in_logs_or_repr
 from webraid.backend.conformance.listing import list_during_writes, list_longer_than_a_page
 from webraid.backend.conformance.objects import (
@@ -111,7 +111,13 @@ OVERWRITES = {list_during_writes, readers_during_an_overwrite_never_see_a_torn_o
 QUICK_FAULTS = tuple(check for check in UNDER_FAULTS if check not in PATIENT)
 DAV = tuple(check for check in CHECKS if check not in OVERWRITES)
 QUICK_DAV = tuple(check for check in DAV if check not in MANY)
-QUICK_PROCESS = tuple(check for check in CHECKS if check not in MANY | LONG)
+# Many requests, where each is a process.
+REPEATING = {
+    promises.put_is_whole_or_not_at_all, promises.a_missing_name_is_object_not_found,
+    promises.only_backend_error_and_its_children_come_out,
+    objects.sixteen_threads_putting_one_name_leave_one_whole_object,
+}  # fmt: skip
+QUICK_PROCESS = tuple(check for check in CHECKS if check not in MANY | LONG | REPEATING)
 _BARE = ANY_FAULT | needing("secrets")
 _NO_USAGE = ANY_FAULT | needing("caps.usage")
 _NO_HASH = ANY_FAULT | needing("caps.hashes")
