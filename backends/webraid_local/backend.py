@@ -123,12 +123,21 @@ class LocalBackend(Backend):
         return Stored(name, status.st_size)
 
     def list(self, prefix: str) -> Iterator[Stored]:
-        folder = prefix.rpartition("/")[0]
         with self._errors():
-            self._check_root()
-            for name, size in self._walk(self._path(folder) if folder else self._root, f"{folder}/" if folder else ""):
-                if name.startswith(prefix):
-                    yield Stored(name, size)
+            for name, entry in self._entries(prefix):
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    yield Stored(name, status.st_size)
+
+    def list_names(self, prefix: str) -> Iterator[str]:
+        """Without a look at each file: most file systems tell in the folder what is one."""
+        with self._errors():
+            for name, entry in self._entries(prefix):
+                if entry.is_file():
+                    yield name
 
     def delete(self, name: str, *, locator: str = "") -> None:
         """Remove the object, and the folders that this empties."""
@@ -213,8 +222,16 @@ class LocalBackend(Backend):
                 raise
         self._folders.add(folder)
 
-    def _walk(self, folder: str, prefix: str) -> Iterator[tuple[str, int]]:
-        """(name, size) of the objects below ``folder``; what a delete takes away meanwhile may or may not be told."""
+    def _entries(self, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """(name, entry) of whatever can be an object whose name begins so."""
+        self._check_root()
+        folder = prefix.rpartition("/")[0]
+        whole = f"{folder}/" if folder else ""
+        found = self._walk(self._path(folder) if folder else self._root, whole)
+        return found if prefix == whole else (one for one in found if one[0].startswith(prefix))
+
+    def _walk(self, folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """(name, entry) of what is below ``folder``; what a delete takes away meanwhile may or may not be told."""
         try:
             with os.scandir(folder) as entries:
                 # At once and by name: some file systems show a file that is replaced meanwhile a second time.
@@ -222,16 +239,12 @@ class LocalBackend(Backend):
         except (FileNotFoundError, NotADirectoryError):
             self._check_root()
             return
-        for part, entry in sorted(found.items()):
-            if not _NAME.fullmatch(part):  # temporary files, and what people and their systems leave lying about
-                continue
+        for part in sorted(filter(_NAME.fullmatch, found)):  # not temporary files, nor what people leave lying about
+            entry = found[part]
             if entry.is_dir():
                 yield from self._walk(entry.path, f"{prefix}{part}/")
-                continue
-            with contextlib.suppress(FileNotFoundError):
-                status = entry.stat()
-                if stat.S_ISREG(status.st_mode):
-                    yield prefix + part, status.st_size
+            else:
+                yield prefix + part, entry
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

@@ -131,6 +131,10 @@ class Backend(ABC):
     @abstractmethod
     def list(self, prefix: str) -> Iterator[Stored]: ...
 
+    def list_names(self, prefix: str) -> Iterator[str]:
+        """The names that ``list`` would give.  A kind overrides it where sizes cost extra."""
+        return (stored.name for stored in self.list(prefix))
+
     @abstractmethod
     def delete(self, name: str, *, locator: str = "") -> None: ...
 

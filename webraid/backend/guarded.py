@@ -106,6 +106,17 @@ class Guarded(Wrapper):
             seen[stored.name] = stored
         return iter(seen.values())
 
+    def list_names(self, prefix: str) -> Iterator[str]:
+        self._expect(_PREFIX.fullmatch(prefix) is not None and len(prefix) <= MAX_NAME, "not a legal prefix", prefix)
+        call = Call(Op.LIST, prefix)
+        found = [name for name in self.around(call, lambda: list(self.inner.list_names(prefix))) if legal_name(name)]
+        for name in found:
+            if not name.startswith(prefix):
+                self._expect(False, "a listing names what is not under its prefix", name)
+        if len(set(found)) != len(found):
+            self._expect(False, "a listing names an object twice", prefix)
+        return iter(found)
+
     def delete(self, name: str, *, locator: str = "") -> None:
         self._named(name)
         super().delete(name, locator=locator)

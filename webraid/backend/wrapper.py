@@ -72,6 +72,11 @@ class Wrapper(Backend):
         # Whole, not piece by piece: a listing that breaks off half-way is no listing, and can only be asked for anew.
         return iter(self.around(Call(Op.LIST, prefix), lambda: list(self.inner.list(prefix))))
 
+    def list_names(self, prefix: str) -> Iterator[str]:
+        if type(self).list is not Wrapper.list:  # what a child makes of a listing holds for the names as well
+            return super().list_names(prefix)
+        return iter(self.around(Call(Op.LIST, prefix), lambda: list(self.inner.list_names(prefix))))
+
     def delete(self, name: str, *, locator: str = "") -> None:
         self.around(Call(Op.DELETE, name), lambda: self.inner.delete(name, locator=locator))
 

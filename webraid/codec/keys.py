@@ -105,7 +105,12 @@ class Root:
 
     def of(self, epoch: int) -> list[Root]:
         """The roots of an epoch: one; two where two machines changed the keys at the same time; none."""
-        return [root for root in self.every() if root.epoch == epoch]
+        return self._by_epoch.get(epoch, [])
+
+    @cached_property
+    def _by_epoch(self) -> dict[int, list[Root]]:
+        every = self.every()
+        return {root.epoch: [other for other in every if other.epoch == root.epoch] for root in every}
 
     def _derive(self, label: bytes) -> bytes:
         return expand(self.secret, b"", b"webraid/1/root/" + label, 32)

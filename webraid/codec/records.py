@@ -19,6 +19,7 @@ SEQ_LIMIT = 10**10  # a name has ten digits for it
 
 _FORMAT = b"WRLOG\x00\x00\x01"
 _HEAD = struct.Struct(">8s16s8sIQ32sQI")
+_FIRST = "0000000001-"  # how the names of first records go on behind their devices
 _NAME = re.compile(r"log/([0-9a-f]{16})/([0-9]{10})-([0-9a-f]{16})")
 
 
@@ -85,13 +86,13 @@ def open_record(blob: Bytes, root_meta: bytes, pool: bytes, public: Callable[[by
     return Record(header, open_envelope(root_meta, pool, KIND, sealed), hashlib.sha256(raw).digest())
 
 
-def unverified_body(blob: Bytes, root_meta: bytes, pool: bytes) -> bytes:
+def unverified_body(blob: Bytes, root_meta: bytes, pool: bytes, header: Header | None = None) -> bytes:
     """The body before its signature can be checked: a device's first record brings the key that it is signed with.
 
     The seal proves that a holder of root.meta wrote it, nothing more: check the owner's certificate inside, then
-    open_record.  Raises SealBroken.
+    open_record.  ``header``: its header where that was looked at.  Raises SealBroken.
     """
-    if peek(blob).pool != pool:
+    if (header or peek(blob)).pool != pool:
         raise SealBroken("a log record belongs to another pool")
     return open_envelope(root_meta, pool, KIND, bytes(blob)[_HEAD.size : -SIGNATURE])
 
@@ -101,6 +102,11 @@ def record_name(device: bytes, seq: int, digest: bytes) -> str:
     if len(device) != 8 or not 0 <= seq < SEQ_LIMIT:
         raise ValueError("a record's name needs a device id of 8 bytes and a number of ten digits at most")
     return f"log/{device.hex()}/{seq:010d}-{digest.hex()[:16]}"
+
+
+def is_first(name: str) -> bool:
+    """Whether a record of that name is its device's first one (number 1).  For records' names only."""
+    return name[21:32] == _FIRST
 
 
 def parse_name(name: str) -> tuple[bytes, int, str]:

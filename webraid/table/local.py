@@ -21,6 +21,7 @@ SCHEMA_VERSION = 1
 LASTING = (
     "spent:", "stored:", "written:", "growth:", "scrub:", "drain:", "probed:", "pace", "lag:", "damaged-log:", "adding",
 )  # fmt: skip
+Row = tuple[bytes, int, bytes, bytes]  # a record: device, number, digest, the object's bytes
 FREE = "Free some space in the folder for temporary files."
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # a full or unwritable file system says nothing about the file: it must not be thrown away for that
@@ -200,9 +201,9 @@ class Local:
             tx.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", (key, value))
 
     # -- log ---------------------------------------------------------------------------------------------------------
-    def records(self) -> list[tuple[bytes, int, bytes, bytes]]:
-        """All verified records: device, seq, digest, the object's bytes.  Those that are not any more what was kept are
-        forgotten: nobody may be sent such bytes, and the disks have them whole."""
+    def records(self) -> list[Row]:
+        """All verified records, whole.  Those that are not any more what was kept are forgotten: nobody may be sent
+        such bytes, and the disks have them whole."""
         found = self.db.rows("SELECT device, seq, digest, blob FROM records ORDER BY device, seq")
         rotten = [row[:3] for row in found if not _is_whole(row[2], row[3])]
         if rotten:
@@ -210,7 +211,7 @@ class Local:
                 tx.executemany("DELETE FROM records WHERE device=? AND seq=? AND digest=?", rotten)
         return [row for row in found if row[:3] not in set(rotten)] if rotten else found
 
-    def add_records(self, rows: Iterable[tuple[bytes, int, bytes, bytes]]) -> None:
+    def add_records(self, rows: Iterable[Row]) -> None:
         """Remember verified records."""
         with self.db.transaction() as tx:
             tx.executemany("INSERT OR IGNORE INTO records VALUES(?, ?, ?, ?)", rows)

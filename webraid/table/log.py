@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 
 from webraid.codec.records import parse_name, record_name
 from webraid.errors import SealBroken
@@ -52,26 +53,51 @@ class Verdict(StrEnum):
 
 @dataclass(slots=True)
 class LogBook:
-    """All verified records, by device and seq; more than one digest at a seq is a fork."""
+    """All verified records, by device and seq; more than one digest at a seq is a fork.
+
+    ``loose``: digest -> record, wherever the one before it is not known.
+    """
 
     logs: dict[bytes, dict[int, dict[bytes, Record]]] = field(default_factory=dict)
     names: dict[str, Record] = field(default_factory=dict)
+    loose: dict[bytes, Record] = field(default_factory=dict)
+    _forked: dict[bytes, set[int]] = field(default_factory=dict)
+    _newest: dict[bytes, int] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
         """Add a verified record."""
-        self.logs.setdefault(record.device, {}).setdefault(record.seq, {})[record.digest] = record
-        self.names[record_name(record.device, record.seq, record.digest)] = record
+        device, seq = record.device, record.seq
+        log = self.logs.setdefault(device, {})
+        branch = log.setdefault(seq, {})
+        branch[record.digest] = record
+        self.names[record.name] = record
+        self._newest[device] = max(seq, self._newest.get(device, 0))
+        if len(branch) > 1:
+            self._forked.setdefault(device, set()).add(seq)
+        if seq > 1 and record.prev not in log.get(seq - 1, ()):
+            self.loose[record.digest] = record
+        for after in log.get(seq + 1, {}).values():
+            if after.prev == record.digest:
+                self.loose.pop(after.digest, None)
 
     def records(self) -> Iterable[Record]:
         """Every record."""
         return self.names.values()
+
+    def since(self, count: int) -> list[Record]:
+        """Those that were added after the first ``count``: they only come, they never go."""
+        return list(islice(self.names.values(), count, None))
+
+    def newest(self, device: bytes) -> int:
+        """The highest number known of a device, 0 if none is."""
+        return self._newest.get(device, 0)
 
     def head(self, device: bytes) -> Record | None:
         """The newest record of a device (of the branch with the smallest digest, where it forked)."""
         log = self.logs.get(device)
         if not log:
             return None
-        last = log[max(log)]
+        last = log[self._newest[device]]
         return last[min(last)]
 
     def forks(self, ends: Mapping[bytes, int] = NOBODY, strays: Set[bytes] = frozenset()) -> list[tuple[bytes, int]]:
@@ -79,16 +105,16 @@ class LogBook:
         without the digests ``strays``, as neither counts for anything."""
         return [
             (device, seq)
-            for device, log in self.logs.items()
-            for seq, branch in sorted(log.items())
-            if len(branch) > 1 and seq <= ends.get(device, seq) and len(branch.keys() - strays) > 1
+            for device, forked in self._forked.items()
+            for seq in sorted(forked)
+            if seq <= ends.get(device, seq) and len(self.logs[device][seq].keys() - strays) > 1
         ]
 
     def gaps(self, ends: Mapping[bytes, int] = NOBODY, strays: Set[bytes] = frozenset()) -> list[str]:
         """'device/seq' of records that others follow but that nobody served; 'device/first-last' for many in a row."""
         found = []
-        for device, log in self.logs.items():
-            before = 0
+        for device in dict.fromkeys(record.device for record in self.loose.values()):
+            log, before = self.logs[device], 0
             for seq in sorted(seq for seq in log if seq <= ends.get(device, seq)):
                 if seq - before > 1:
                     found += _row(device, before + 1, seq - 1)
@@ -101,13 +127,7 @@ class LogBook:
 
     def wanted(self) -> list[str]:
         """Names of the missing predecessors of known records: a listing that lags hides nothing."""
-        names = []
-        for log in self.logs.values():
-            for seq, branch in log.items():
-                before = log.get(seq - 1, {})
-                lost = [rec for rec in branch.values() if seq > 1 and rec.prev not in before]
-                names += [record_name(rec.device, seq - 1, rec.prev) for rec in lost]
-        return names
+        return [record_name(record.device, record.seq - 1, record.prev) for record in self.loose.values()]
 
 
 def _row(device: bytes, first: int, last: int) -> list[str]:
@@ -124,7 +144,7 @@ def contiguous(names: Set[str], book: LogBook, known: Mapping[bytes, int] | None
     heads = {}
     for device, log in book.logs.items():
         seq = (known or {}).get(device, 0)
-        while seq + 1 in log and any(record_name(device, seq + 1, digest) in names for digest in log[seq + 1]):
+        while seq + 1 in log and any(record.name in names for record in log[seq + 1].values()):
             seq += 1
         heads[device] = seq
     return heads
@@ -145,7 +165,7 @@ def compare(names: Set[str], book: LogBook, acked: Mapping[bytes, int], remember
     ``acked``: device -> seq that the disk acknowledged, as the devices' own signed records say (so this works on an
     empty machine); ``remembered``: device -> seq that it served to this machine before.
     """
-    missing = tuple(sorted(name for name in book.names if name not in names))
+    missing = () if book.names.keys() <= names else tuple(sorted(book.names.keys() - names))
     lost = []
     for name in missing:
         record = book.names[name]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,13 +22,14 @@ AHEAD = 1 << 20  # records that this machine may not have been shown
 _KINDS = frozenset(ChunkKind)
 
 
-def plausible(records: Sequence[Record]) -> list[Record]:
+def most_lamport(lasts: Mapping[bytes, int]) -> int:
+    """The highest that is believed.  ``lasts``: device -> highest number of its records."""
+    return sum(lasts.values()) + AHEAD
+
+
+def plausible(records: Sequence[Record], most: int) -> list[Record]:
     """The same, where none is later in the order than there are records: ``lamport`` counts those that its writer knew.
-    Whoever claims more stays behind all others, and does not use up the numbers for them."""
-    lasts: dict[bytes, int] = {}
-    for record in records:
-        lasts[record.device] = max(lasts.get(record.device, 0), record.seq)
-    most = sum(lasts.values()) + AHEAD
+    Whoever claims more than ``most`` stays behind all others, and does not use up the numbers for them."""
     return [record if record.body.lamport <= most else _held_to(record, most) for record in records]
 
 
@@ -36,19 +37,24 @@ def _held_to(record: Record, lamport: int) -> Record:
     return replace(record, body=msgspec.structs.replace(record.body, lamport=lamport))
 
 
-def without_gaps(records: Iterable[Record]) -> dict[bytes, int]:
-    """Device -> number up to which all its records are there.  A number far ahead says nothing: whoever wrote it could
-    fill in later what is missing."""
-    numbers: dict[bytes, set[int]] = {}
-    for record in records:
-        numbers.setdefault(record.device, set()).add(record.seq)
-    heads = {}
-    for device, found in numbers.items():
-        seq = 0
-        while seq + 1 in found:
-            seq += 1
-        heads[device] = seq
-    return heads
+@dataclass(slots=True)
+class Heads:
+    """``found``: device -> number up to which all its records are there.  A number far ahead says nothing: whoever
+    wrote it could fill in later what is missing."""
+
+    found: dict[bytes, int] = field(default_factory=dict)
+    _ahead: dict[bytes, set[int]] = field(default_factory=dict)
+
+    def add(self, record: Record) -> None:
+        """One more, in any order."""
+        head = self.found.setdefault(record.device, 0)
+        ahead = self._ahead.setdefault(record.device, set())
+        if record.seq > head:
+            ahead.add(record.seq)
+        while head + 1 in ahead:
+            head += 1
+            ahead.remove(head)
+        self.found[record.device] = head
 
 
 def founds(record: Record, op: Genesis) -> bool:

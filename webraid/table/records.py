@@ -12,8 +12,9 @@ from webraid.errors import SealBroken
 FORMAT = 1
 
 
-class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of all table structures: msgpack maps with short, stable keys; unknown keys are ignored on reading."""
+class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Base of all table structures: msgpack maps with short, stable keys; unknown keys are ignored on reading.  What is
+    frozen is in no cycle: the garbage collector need not go over a long log again and again."""
 
 
 class Op(Struct, frozen=True, kw_only=True, tag_field="op"):
@@ -78,7 +79,7 @@ class TablePack(Struct, frozen=True, kw_only=True):
     sha256: bytes
 
 
-class ChunkAt(msgspec.Struct, frozen=True, array_like=True):
+class ChunkAt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a chunk of a table pack lies: ``pack`` is an index into the commit's ``packs``."""
 
     id: bytes

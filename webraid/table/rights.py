@@ -66,12 +66,20 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class Owners:
     """What the owner has said, as far as his signatures prove it.  ``ends``: evicted device -> its last record.
-    ``strays``: digests of records that were not there when he spoke, though their numbers were taken."""
+    ``strays``: digests of records that were not there when he spoke, though their numbers were taken.  ``reach``:
+    device -> highest number that a word of his is about.  ``missing``: digests of records that one leads to and that
+    nobody shows."""
 
     key: bytes
     ends: Mapping[bytes, int] = field(default_factory=dict)
     grants: Mapping[bytes, tuple[Grant, ...]] = field(default_factory=dict)
     strays: frozenset[bytes] = frozenset()
+    reach: Mapping[bytes, int] = field(default_factory=dict)
+    missing: frozenset[bytes] = frozenset()
+
+    def spoke_of(self, record: Record) -> bool:
+        """Whether what he said may mean something else where that record is there, too."""
+        return record.seq <= self.reach.get(record.device, -1) or record.digest in self.missing
 
     def device(self, id: bytes, op: Enroll) -> Device:
         """A device as its next record finds it.  What is announced takes rights already, and gives none."""
@@ -97,7 +105,9 @@ def owners_word(records: Sequence[Record], owner: bytes) -> Owners:
                 grants.setdefault(op.device, {}).setdefault(op.serial, op)
                 seen.setdefault(op.device, set()).add((op.after, op.heads))
     found = {device: tuple(by[serial] for serial in sorted(by)) for device, by in grants.items()}
-    return Owners(owner, ends, found, _strays(records, seen))
+    reach = {device: max(last for last, _ in words) for device, words in seen.items()}
+    strays, missing = _strays(records, seen)
+    return Owners(owner, ends, found, strays, reach, missing)
 
 
 def heads_of(records: Iterable[Record], last: int) -> tuple[bytes, ...]:
@@ -108,37 +118,42 @@ def heads_of(records: Iterable[Record], last: int) -> tuple[bytes, ...]:
     return tuple(sorted(record.digest for record in mine if record.digest not in followed))
 
 
-def _strays(records: Iterable[Record], seen: Mapping[bytes, set[tuple[int, tuple[bytes, ...]]]]) -> frozenset[bytes]:
+def _strays(
+    records: Iterable[Record], seen: Mapping[bytes, set[tuple[int, tuple[bytes, ...]]]]
+) -> tuple[frozenset[bytes], frozenset[bytes]]:
     """A device that was put out may still sign another record with an old number: only what leads to the heads that
-    the owner saw was there.  Below a record that nobody shows now nothing can be told, and nothing is passed over."""
+    the owner saw was there.  Below a record that nobody shows now nothing can be told, and nothing is passed over.
+    (digests of what is passed over, of what nobody shows)"""
     logs: dict[bytes, dict[bytes, Record]] = {device: {} for device in seen}
     for record in records:
         if record.device in logs:
             logs[record.device][record.digest] = record
-    strays = set[bytes]()
+    strays, missing = set[bytes](), set[bytes]()
     for device, words in seen.items():
         for last, heads in words:
             if not heads:  # announced, or of before there were heads
                 continue
-            known, unsure = _led_to(logs[device], last, heads)
+            known, lacking = _led_to(logs[device], last, heads)
+            unsure = max(lacking.values(), default=0)
             strays |= {r.digest for r in logs[device].values() if unsure <= r.seq <= last and r.digest not in known}
-    return frozenset(strays)
+            missing |= lacking.keys()
+    return frozenset(strays), frozenset(missing)
 
 
-def _led_to(log: Mapping[bytes, Record], last: int, heads: Iterable[bytes]) -> tuple[set[bytes], int]:
-    """Digests of what leads to ``heads``, and the highest number at which such a record is missing (0: none is)."""
-    known, unsure = set[bytes](), 0
+def _led_to(log: Mapping[bytes, Record], last: int, heads: Iterable[bytes]) -> tuple[set[bytes], dict[bytes, int]]:
+    """Digests of what leads to ``heads``; those of such records that are missing, with the numbers they should have."""
+    known, lacking = set[bytes](), dict[bytes, int]()
     left = [(head, last) for head in heads]
     while left:
         digest, seq = left.pop()
         record = log.get(digest)
         if record is None:
-            unsure = max(unsure, seq)
+            lacking[digest] = max(lacking.get(digest, 0), seq)
         elif digest not in known:
             known.add(digest)
             if record.seq > 1:
                 left.append((record.prev, record.seq - 1))
-    return known, unsure
+    return known, lacking
 
 
 def signed(owner: bytes, op: OwnersWord) -> bool:
@@ -157,12 +172,11 @@ def _signed(owner: bytes, message: bytes, signature: bytes) -> bool:
 
 def needed_right(op: AnyOp) -> str:
     """The right that a device must have for this operation; '' where the owner's signature decides."""
-    match op:
-        case AddDisk() | Joined() | RemoveDisk() | Condemn() | Swept() | SetRole() | Dropped():
-            return SWEEP
-        case Forget() | Retag() | Relevel():
-            return FORGET
-        case Genesis() | Enroll() | Grant() | Evict() | AddSlot() | DropSlot() | Rotate():
-            return ""
-        case _:
-            return APPEND
+    return _NEEDED.get(type(op), APPEND)
+
+
+_NEEDED: dict[type, str] = {
+    **dict.fromkeys((AddDisk, Joined, RemoveDisk, Condemn, Swept, SetRole, Dropped), SWEEP),
+    **dict.fromkeys((Forget, Retag, Relevel), FORGET),
+    **dict.fromkeys((Genesis, Enroll, Grant, Evict, AddSlot, DropSlot, Rotate), ""),
+}

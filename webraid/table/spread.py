@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import islice
 
 from webraid.backend.base import Backend
 from webraid.backend.disk import Disk
-from webraid.codec.records import parse_name, record_name
+from webraid.codec.records import parse_name
 from webraid.env import Env
 from webraid.errors import NoRoomForTable, QuorumLost, QuotaExceeded
 from webraid.table.fold import Record
@@ -53,9 +54,10 @@ class Spreader:
 
     # ------------------------------------------------------------------------------------------------- who holds what
     def know(self, disk: bytes, names: Iterable[str]) -> None:
-        """A listing, or an answer, shows that ``disk`` has these records (besides those known before)."""
+        """A listing, or an answer, shows that ``disk`` has these (besides those known before).  Names that are none of
+        the known records' say nothing."""
         with self._guard:
-            self._holds.setdefault(disk, set()).update(names)
+            self._holds.setdefault(disk, set()).update(self._book.names.keys() & names)
 
     def forget(self, disk: bytes) -> None:
         """What was known of a disk does not hold any more."""
@@ -70,7 +72,7 @@ class Spreader:
     def had(self, record: Record, acked: Mapping[bytes, Mapping[bytes, int]]) -> frozenset[bytes]:
         """Disks known to have, or to have had, ``record``: by a listing or an answer, now or some time, or by what
         devices say of their own logs (``acked``)."""
-        known = self.holders(record_name(record.device, record.seq, record.digest))
+        known = self.holders(record.name)
         for heads in (acked, self.served):
             known |= {disk for disk, devices in heads.items() if devices.get(record.device, 0) >= record.seq}
         return frozenset(known)
@@ -101,7 +103,7 @@ class Spreader:
         for disk in disks:
             with self._guard:
                 held = self._holds.setdefault(disk, set())
-                lacking = in_order(self._book, held)
+                lacking = _lacking(self._book, held)
             lags = self._disks[disk].caps.list_consistency == "eventual"
             futures[disk] = self._disks[disk].call(self._putting_records(disk, lacking, hint if lags else ""))
             self._under_way.append((disk, futures[disk], None))
@@ -168,7 +170,18 @@ class Spreader:
 def in_order(book: LogBook, held: Set[str]) -> list[str]:
     """Names of the records besides ``held``, each after those that its writer knew: who stops on the way leaves no disk
     with a record and without what came before it."""
-    return sorted(book.names.keys() - held, key=lambda name: book.names[name].order)
+    return _sorted(book, book.names.keys() - held)
+
+
+def _lacking(book: LogBook, held: Set[str]) -> list[str]:
+    """The same where ``held`` is part of the book: what a disk lacks came last, mostly, so the rest need not be looked
+    at."""
+    left = (name for name in reversed(book.names) if name not in held)
+    return _sorted(book, islice(left, len(book.names) - len(held)))
+
+
+def _sorted(book: LogBook, names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: book.names[name].order)
 
 
 def _putting(name: str, data: bytes) -> Callable[[Backend], None]:

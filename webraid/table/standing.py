@@ -82,15 +82,17 @@ class _View(Generic[D]):
         return not self.outside(step.disk) and not (step.what.joins and (What.JOIN, step.disk) in self.known)
 
     def settle(self) -> bool:
-        """Whether one more is found to be known."""
+        """Whether more is found to be known.  All that follows from what is known so far at once: what is found first
+        must not depend on the order in which the changes are told."""
+        found = set[tuple[What, D]]()
         for step in self.steps:
             one = (step.what, step.disk)
             if step.what in (What.JOIN, What.REMOVE) and one not in self.known and not self.outside(step.disk):
                 own = [other for other in self.steps if (other.what, other.disk) == one]
                 if self._carried(own) or self._met(own):
-                    self.known.add(one)
-                    return True
-        return False
+                    found.add(one)
+        self.known |= found
+        return bool(found)
 
     def _after(self, step: Step[D], own: Sequence[Step[D]]) -> bool:
         return any(self.follows(step.number, one.number) for one in own)

@@ -6,13 +6,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from webraid.backend.base import Backend, Digest
 from webraid.backend.disk import Disk
-from webraid.codec.records import parse_name, peek
+from webraid.codec.records import is_first, parse_name, peek
 from webraid.env import Env
 from webraid.errors import BackendError, IntegrityError, ObjectNotFound, SealBroken
 from webraid.table.gather import gather
@@ -55,7 +55,7 @@ def digest_of(data: bytes) -> Digest:
     return Digest(hashlib.sha256(data).hexdigest(), hashlib.md5(data, usedforsecurity=False).hexdigest())
 
 
-Pick = Callable[[set[str]], set[str]]
+Pick = Callable[[Sequence[str]], set[str]]
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Survey:
     problem: str = ""
 
 
-def _survey(backend: Backend, pick: Pick, devices: Iterable[bytes]) -> Survey:
+def _survey(backend: Backend, pick: Pick, devices: Iterable[bytes], known: Container[str]) -> Survey:
     try:
         answer = Survey(read_marker(backend.get(MARKER)))
     except ObjectNotFound:
@@ -78,9 +78,10 @@ def _survey(backend: Backend, pick: Pick, devices: Iterable[bytes]) -> Survey:
         return Survey(None, problem="the pool's marker is gone, though other objects are there" if something else "")
     except SealBroken as error:
         return Survey(None, problem=str(error))
-    answer.names = {stored.name for stored in backend.list(LOG) if is_name(stored.name)}
+    listed = [name for name in backend.list_names(LOG) if name in known or is_name(name)]
+    answer.names = set(listed)
     answer.hints = {name for device in devices if is_name(name := _hint(backend, device))} - answer.names
-    answer.spots = {name: backend.get(name) for name in pick(answer.names)}
+    answer.spots = {name: backend.get(name) for name in pick(listed)}
     return answer
 
 
@@ -92,8 +93,8 @@ def _hint(backend: Backend, device: bytes) -> str:
         return ""
 
 
-def _asking(pick: Pick, devices: tuple[bytes, ...]) -> Callable[[Backend], Survey]:
-    return lambda backend: _survey(backend, pick, devices)
+def _asking(pick: Pick, devices: tuple[bytes, ...], known: Container[str]) -> Callable[[Backend], Survey]:
+    return lambda backend: _survey(backend, pick, devices, known)
 
 
 def survey(
@@ -101,17 +102,17 @@ def survey(
 ) -> tuple[dict[bytes, Survey], dict[bytes, BackendError]]:
     """Ask all disks in parallel.  ``need``: answers after which late disks get only a little more time."""
 
-    def pick(names: set[str]) -> set[str]:
+    def pick(names: Sequence[str]) -> set[str]:
         """Each device's first record, of which one is as old as the disk, and any other one."""
-        firsts = {name for name in sorted(names) if parse_name(name)[1] == 1} if spot else set()
-        others = sorted(names - firsts) if spot else []
+        firsts = [name for name in names if is_first(name)] if spot else []
+        others = [name for name in names if not is_first(name)] if spot else []
         return {*sorted(firsts)[:SPOTS], *([env.rng.choice(others)] if others else [])}
 
     lagging = {disk.id: disk.caps.list_consistency == "eventual" for disk in disks}
     futures: dict[bytes, Future[Survey]] = {}
     for disk in disks:
         devices = tuple(book.logs) if lagging[disk.id] else ()
-        futures[disk.id] = disk.call(_asking(pick, devices))
+        futures[disk.id] = disk.call(_asking(pick, devices, book.names))
     return gather(futures, env, enough=lambda answers: len(answers) >= need, patience=patience)
 
 
@@ -131,7 +132,7 @@ class Fetcher:
 
     def fetch(self, wanted: Mapping[str, Iterable[bytes]], book: LogBook) -> None:
         """Add every record of ``wanted`` (name -> disks that should have it) that somebody serves whole to ``book``."""
-        first = {name: disks for name, disks in wanted.items() if parse_name(name)[1] == 1}
+        first = {name: disks for name, disks in wanted.items() if is_first(name)}
         rest = {name: disks for name, disks in wanted.items() if name not in first}
         for part in (first, rest):  # a device's first record holds the certificate that all others are checked with
             names = sorted(part)

@@ -11,25 +11,25 @@ from dataclasses import dataclass, field
 
 from webraid.backend.disk import Disk
 from webraid.codec.keys import Root, join_roots
-from webraid.codec.records import Header, parse_name, record_name, seal_record
+from webraid.codec.records import Header, parse_name, seal_record
 from webraid.env import Env
 from webraid.errors import (
     BackendError,
     Evicted,
     Forked,
-    IntegrityError,
     KeysChanged,
     ObjectNotFound,
     QuorumLost,
     RightMissing,
 )
 from webraid.table.device import Identity, OwnLog
-from webraid.table.fold import APPEND, FORGET, SWEEP, DiskInfo, Record, State, fold, needed_right
+from webraid.table.fold import APPEND, FORGET, SWEEP, DiskInfo, Folding, Record, State, needed_right
 from webraid.table.gather import gather
 from webraid.table.lag import lags_long
 from webraid.table.local import Local
 from webraid.table.log import Comparison, LogBook, Verdict, compare
 from webraid.table.quorum import Membership, majority, read_quorum
+from webraid.table.recall import admit, recall, whole
 from webraid.table.records import AddDisk, AnyOp, Body, RemoveDisk, encode_body
 from webraid.table.spread import Acks, OnHolder, Spreader
 from webraid.table.standing import grown
@@ -74,39 +74,19 @@ class Table:
         self.env = env
         self.patience = patience
         self.book = LogBook()
-        self.state = State()
+        self._folding = Folding(identity.owner)
         self._folded = 0  # records that ``state`` follows from
         self.view = View(False, 0, 0)
         self._verifier = Verifier(identity.pool, identity.root, identity.owner, identity.key)
         self._spreader = Spreader(disks, self.book, local, env, patience)
         self.on_member: Callable[[DiskInfo], None] = lambda info: None  # asked to connect a disk not seen before
-        self._load()
-
-    def _load(self) -> None:
-        known = {record_name(device, seq, digest): bytes(blob) for device, seq, digest, blob in self.local.records()}
-        own = self.own.records()
-        self._admit(known, before=self.local.guarded)
-        self._admit({name: blob for name, blob in own.items() if name not in self.book.names})
-        lost = [self.book.names[name] for name in own if name in self.book.names and name not in known]
-        if lost:  # the cache was deleted, or we stopped between the two
-            self._keep((record, own[record_name(record.device, record.seq, record.digest)]) for record in lost)
+        recall(self.book, self._verifier, local, own)
         self._refold()
-
-    def _admit(self, left: Mapping[str, bytes], *, before: bool = False) -> None:
-        """Take in the records that can be verified; those of new epochs after the ones that begin these."""
-        while left:
-            waiting = {name: blob for name, blob in left.items() if self._verifier.lacks_root(blob, name)}
-            for name in sorted(left.keys() - waiting.keys(), key=lambda name: parse_name(name)[1]):
-                try:
-                    self.book.add(self._verifier.open(left[name], name, before=before))
-                except IntegrityError:  # rot in a cache: the disks have it whole
-                    continue
-            left = waiting if len(waiting) < len(left) else {}
 
     def take_in(self, blobs: Mapping[str, bytes]) -> int:
         """Records by name that come from no disk, believed as far as they verify; returns how many were new."""
         fresh = {name: blob for name, blob in blobs.items() if name not in self.book.names}
-        self._admit(fresh)
+        admit(self.book, self._verifier, whole(fresh))
         new = [name for name in fresh if name in self.book.names]
         self._keep((self.book.names[name], fresh[name]) for name in new)
         self._refold()
@@ -117,9 +97,15 @@ class Table:
         self.local.add_records((record.device, record.seq, record.digest, blob) for record, blob in records)
 
     def _refold(self) -> None:
-        if len(self.book.names) != self._folded:  # records only come, they never go
-            self.state, self._folded = fold(self.book.records(), self.identity.owner), len(self.book.names)
+        new = self.book.since(self._folded)
+        self._folding.add(new, self.book.records)
+        self._folded += len(new)
         self.identity.root = self._verifier.root
+
+    @property
+    def state(self) -> State:
+        """What the records say.  It never changes: once there are more records there is another one."""
+        return self._folding.state
 
     def meet_members(self) -> None:
         """Connect member disks that are not connected yet."""
@@ -153,9 +139,8 @@ class Table:
         good = {disk: answer for disk, answer in answers.items() if self._ours(disk, answer)}
         wanted: dict[str, list[bytes]] = {}
         for disk, answer in good.items():
-            for name in (*answer.names, *answer.hints):
-                if name not in self.book.names:
-                    wanted.setdefault(name, []).append(disk)
+            for name in (answer.names | answer.hints).difference(self.book.names):
+                wanted.setdefault(name, []).append(disk)
         tried: set[str] = set()
         while wanted:
             fetcher.fetch(wanted, self.book)
@@ -206,7 +191,7 @@ class Table:
         for other in view.verdicts.keys() - set(counting):
             self._spreader.forget(other)
         for good in counting:
-            self._spreader.know(good, answers[good].names & self.book.names.keys())
+            self._spreader.know(good, answers[good].names)
         self._spreader.note_served(counting)
         joined = {disk.id for disk in self.state.joined()}
         view.counted = len(joined & set(counting))
@@ -257,13 +242,13 @@ class Table:
 
     def _unseen(self) -> bool:
         """Whether whoever changed the disks knew records that no disk showed: a listing is no snapshot."""
-        return bool(self.state.changes.unseen(lambda device: max(self.book.logs.get(device, {0}))))
+        return bool(self.state.changes.unseen(self.book.newest))
 
     def trust(self, disk: bytes, names: Iterable[str]) -> None:
         """A disk that is being filled (it joins, or is mended) has these records; from now on it gets all others."""
         self.view.verdicts[disk] = Comparison(Verdict.BEHIND)
         self._spreader.forget(disk)
-        self._spreader.know(disk, set(names) & self.book.names.keys())
+        self._spreader.know(disk, names)
 
     def usable(self) -> list[bytes]:
         """Member disks (joining ones too) whose answers were good when the table was opened."""
@@ -292,7 +277,7 @@ class Table:
             self.require_right(needed_right(op))
         before = self.membership()
         blob, record = self._seal(ops)
-        name = record_name(record.device, record.seq, record.digest)
+        name = record.name
         self.own.append(name, blob)
         self._keep([(record, blob)])
         self.book.add(record)
@@ -353,7 +338,7 @@ class Table:
         head = self.book.head(self.identity.key.id)
         if head is None:
             return Acks(frozenset(), durable=False)
-        name = record_name(head.device, head.seq, head.digest)
+        name = head.name
         return self._spread(name if wait else "", self.membership(), wait=wait)
 
     def fence(

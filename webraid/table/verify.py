@@ -39,22 +39,29 @@ class Verifier:
 
     def lacks_root(self, blob: bytes, name: str) -> bool:
         """Whether the record, whole as its name has it, is of an epoch whose root is not known here (yet)."""
-        if hashlib.sha256(blob).hexdigest()[:16] != parse_name(name)[2]:
-            return False
+        return hashlib.sha256(blob).hexdigest()[:16] == parse_name(name)[2] and self.lacks_root_of(blob)
+
+    def lacks_root_of(self, blob: bytes) -> bool:
+        """The same of a record that is whole."""
         try:
             return not self.root.of(peek(blob).epoch)
         except SealBroken:
             return False
 
-    def open(self, blob: bytes, name: str, *, before: bool = False) -> Record:
-        """The record in ``blob`` that a disk served under ``name``.  Raises SealBroken or SignatureInvalid.
+    def open(self, blob: bytes, name: str) -> Record:
+        """The record in ``blob`` that a disk served under ``name``.  Raises SealBroken or SignatureInvalid."""
+        device, seq, short = parse_name(name)
+        digest = hashlib.sha256(blob).digest()
+        if digest.hex()[:16] != short:
+            raise SignatureInvalid("a log record does not have the hash that its name tells")
+        return self.open_whole(device, seq, digest, blob)
+
+    def open_whole(self, device: bytes, seq: int, digest: bytes, blob: bytes, *, before: bool = False) -> Record:
+        """The same, of bytes that have this digest.
 
         ``before``: this machine has verified these very bytes before, and kept them beside its own key: only their hash
         is looked at again, as signatures are most of the work of opening a pool with a long log.
         """
-        device, seq, short = parse_name(name)
-        if hashlib.sha256(blob).hexdigest()[:16] != short:
-            raise SignatureInvalid("a log record does not have the hash that its name tells")
         header = peek(blob)
         if (header.device, header.seq) != (device, seq):
             raise SignatureInvalid("a log record lies under another record's name")
@@ -64,12 +71,12 @@ class Verifier:
             raise SignatureInvalid("a log record's device is not known yet")
         meta = self._meta(blob, header.epoch)
         if before:
-            plain = unverified_body(blob, meta, self._pool)
+            plain = unverified_body(blob, meta, self._pool, header)
         else:
             plain = open_record(blob, meta, self._pool, self._public.__getitem__).body
         body = decode_body(plain)
         self.learn(body.ops)
-        return Record(device, seq, hashlib.sha256(blob).digest(), header.prev, header.time_ms, body)
+        return Record(device, seq, digest, header.prev, header.time_ms, body)
 
     def learn(self, ops: Iterable[AnyOp]) -> None:
         """Take in the roots of epochs that begin here, where the owner signed it and there is a box for us."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,6 +116,43 @@ def test_all_machines_choose_the_same_head_of_a_fork() -> None:
     assert one.head(A) == other.head(A)
     assert LOGS.head(A) == fake(A, 3)
     assert LOGS.head(b"c" * 8) is None
+
+
+def plain_gaps(made: LogBook, ends: dict[bytes, int]) -> set[str]:
+    """Numbers below others of which nobody has the record that the next one follows; found the long way."""
+    gaps = set()
+    for device, log in made.logs.items():
+        known = {seq for seq in log if seq <= ends.get(device, seq)}
+        gaps |= {(device, seq) for seq in range(1, max(known, default=0)) if seq not in known}
+        gaps |= {
+            (device, seq - 1)
+            for seq in known
+            if seq - 1 in known and seq > 1 and any(one.prev not in log[seq - 1] for one in log[seq].values())
+        }
+    return {f"{device.hex()}/{seq}" for device, seq in gaps}
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([A, B]), st.integers(1, 6), st.integers(0, 1), st.integers(0, 1)),
+        unique_by=lambda one: one[:3],
+    ),
+    st.dictionaries(st.sampled_from([A, B]), st.integers(0, 6)),
+)
+def test_gaps_and_forks_are_found_whatever_order_the_records_came_in(
+    known: list[tuple[bytes, int, int, int]], ends: dict[bytes, int]
+) -> None:
+    made = LogBook()
+    for device, seq, branch, before in known:
+        made.add(replace(fake(device, seq, branch=branch), prev=fake(device, seq - 1, branch=before).digest))
+    assert set(made.gaps(ends)) == plain_gaps(made, ends)
+    there = {(record.device, record.seq, record.digest) for record in made.records()}
+    lost = [one for one in made.records() if one.seq > 1 and (one.device, one.seq - 1, one.prev) not in there]
+    assert sorted(made.wanted()) == sorted(record_name(one.device, one.seq - 1, one.prev) for one in lost)
+    twice = {(one.device, one.seq) for one in made.records() for other in made.records()
+             if (one.device, one.seq) == (other.device, other.seq) and one.digest != other.digest}  # fmt: skip
+    assert set(made.forks(ends)) == {(device, seq) for device, seq in twice if seq <= ends.get(device, seq)}
+    assert [made.newest(device) for device in (A, B)] == [max(made.logs.get(device, {0})) for device in (A, B)]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -178,3 +180,12 @@ def test_the_order_in_which_changes_are_told_does_not_matter(
     rng.shuffle(mixed)  # type: ignore[attr-defined]
     assert standing(mixed, follows, lost) == found
     assert not found[0] & found[1] and not (found[0] | found[1]) & lost
+
+
+def test_of_two_things_that_can_be_concluded_neither_hides_the_other() -> None:
+    """A removal that is known ends what could be said of its join, and what follows from that join."""
+    told = [
+        Step(What.REMOVE, 3, 0), Step(What.JOIN, 3, 1, frozenset({0})), Step(What.ADD, 0, 0), Step(What.REMOVE, 0, 1),
+    ]  # fmt: skip
+    found = {standing(order, lambda one, other: one >= other) for order in permutations(told)}
+    assert found == {(frozenset(), frozenset())}
