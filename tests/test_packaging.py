@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import webraid
+from webraid.backend import registry
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -114,6 +115,10 @@ def test_an_entry_point_leads_to_the_plugin_of_that_kind(kind: str) -> None:
 def test_the_installed_entry_points_are_the_registered_ones() -> None:
     found = {point.name: point.value for point in entry_points(group="webraid.backends") if point.dist is not None}
     assert found.items() >= REGISTERED.items(), "not installed, or stale: pip install --no-deps -e ."
+
+
+def test_our_own_plugins_are_found_without_a_search() -> None:
+    assert registry.OWN == REGISTERED
 
 
 def test_all_takes_every_extra_of_a_plugin() -> None:

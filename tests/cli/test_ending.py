@@ -13,11 +13,28 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Machine
+from webraid.cli.commands import MODULES
 
-HEAVY = ("rich", "numpy", "boto3", "botocore", "cryptography", "zfec", "msgspec", "sqlite3", "webraid.pool")
+HEAVY = (
+    "rich", "numpy", "boto3", "botocore", "cryptography", "zfec", "msgspec", "sqlite3", "webraid.pool", "pydantic",
+    "importlib.metadata", "tomlkit", "webraid.jobs",
+)  # fmt: skip
+NEEDLESS = (
+    "numpy", "zfec", "pydantic", "importlib.metadata", "tomlkit", "keyring", "boto3", "requests", "urllib3", "paramiko",
+    "googleapiclient", "dropbox", "http.client", "ssl", "asyncio", "multiprocessing", "webraid.lab", "webraid.cli.lab",
+    "webraid.cli.init", "webraid.cli.wizard",
+)  # fmt: skip
 LOADED = (
     "import json, sys\nfrom webraid.cli.app import main\ncode = main(sys.argv[1:])\nprint(json.dumps([*sys.modules]))"
 )
+
+
+def loaded(machine: Machine, *words: str) -> set[str]:
+    """The modules that a process has when the command is done."""
+    command = [sys.executable, "-c", LOADED, *words]
+    environ = os.environ | machine.environ
+    done = subprocess.run(command, capture_output=True, env=environ, cwd=machine.root, timeout=30, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
 
 
 def wait_for(path: Path) -> None:
@@ -70,16 +87,32 @@ def test_nobody_reading_is_no_tragedy(home: Machine, words: list[str]) -> None:
 
 @pytest.mark.parametrize("words", [["--help"], ["put", "--help"], ["--version"], ["config", "path", "--json"]])
 def test_help_loads_nothing_heavy(machine: Machine, words: list[str]) -> None:
-    command = [sys.executable, "-c", LOADED, *words]
-    done = subprocess.run(command, capture_output=True, env=os.environ | machine.environ, timeout=30, check=True)
-    loaded = json.loads(done.stdout.splitlines()[-1])
-    allowed = {"msgspec"} if "config" in words else set()
-    assert set(HEAVY) & set(loaded) <= allowed
+    allowed = {"msgspec", "webraid.jobs"} if "config" in words else set()
+    assert set(HEAVY) & loaded(machine, *words) <= allowed
+
+
+def test_one_command_does_not_load_the_others(machine: Machine) -> None:
+    shown = loaded(machine, "put", "--help")
+    assert {name for name in MODULES.values() if f"webraid.cli.{name}" in shown} <= {"put", "completion"}
+    assert "webraid.cli.shell_scripts" not in shown
 
 
 def test_rich_is_loaded_only_to_show_something(home: Machine) -> None:
-    command = [sys.executable, "-c", LOADED, "status", "--json"]
-    done = subprocess.run(command, capture_output=True, env=os.environ | home.environ, timeout=30, check=True)
-    loaded = json.loads(done.stdout.splitlines()[-1])
-    assert "rich" not in loaded
-    assert "webraid.pool" in loaded
+    shown = loaded(home, "status", "--json")
+    assert "rich" not in shown
+    assert "webraid.pool" in shown
+
+
+@pytest.mark.parametrize("words", [["snapshots"], ["status"], ["ls"], ["put", "-q", "photos"], ["check"]], ids=" ".join)
+def test_a_pool_on_folders_loads_only_what_it_needs(home: Machine, words: list[str]) -> None:
+    assert not set(NEEDLESS) & loaded(home, *words)
+
+
+@pytest.mark.parametrize("words", [["put", "-q", "photos"], ["put", "--json", "photos"]], ids=" ".join)
+def test_a_run_that_shows_no_page_loads_nothing_to_draw_with(home: Machine, words: list[str]) -> None:
+    assert "rich" not in loaded(home, *words)
+
+
+def test_a_restore_loads_only_what_it_needs(home: Machine) -> None:
+    parity = {"numpy", "zfec"}  # which it takes where a disk is slow
+    assert not (set(NEEDLESS) - parity) & loaded(home, "get", "latest", "-q", "-t", str(home.root / "back"))

@@ -9,7 +9,6 @@ from itertools import pairwise
 from webraid.array.rows import Row, Task
 from webraid.codec import Bytes
 from webraid.codec.layout import shard_sizes, spans
-from webraid.codec.parity import coder
 from webraid.model import MIB, UNIT, Code, Pack
 
 ROW = MIB  # bytes of each shard that are asked for at once
@@ -129,6 +128,8 @@ def segments(pack: Pack, task: Task, landed: Landed) -> list[Segment]:
 
 
 def _decoded(pack: Pack, row: Row, parts: Mapping[int, memoryview], lost: Sequence[int]) -> dict[int, memoryview]:
+    from webraid.codec.parity import coder  # brings numpy, which a read of data shards alone has no use for
+
     k = pack.geometry.k
     have: dict[int, Bytes] = {index: b"" for index in range(k) if index not in row.sizes}
     have.update(parts)

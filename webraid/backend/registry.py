@@ -10,15 +10,24 @@ import types
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from webraid.backend.base import Backend
 from webraid.errors import ConfigError, PluginMissing
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 GROUP = "webraid.backends"
 OURS = "webraid"  # the distribution
+# What pyproject.toml registers.  A look through all that is installed takes longer than most commands have to do.
+OWN = {
+    "dropbox": "webraid_dropbox:DropboxBackend", "gdrive": "webraid_gdrive:DriveBackend",
+    "local": "webraid_local:LocalBackend", "rclone": "webraid_rclone:RcloneBackend", "s3": "webraid_s3:S3Backend",
+    "sftp": "webraid_sftp:SftpBackend", "webdav": "webraid_webdav:WebdavBackend",
+}  # fmt: skip
 WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
 MISFITS = (ValueError, TypeError, KeyError)
@@ -32,11 +41,27 @@ def kinds() -> list[str]:
 @cache
 def _points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     """What is registered on that import path.  Looked up once: every disk asks."""
+    from importlib.metadata import entry_points
+
     return tuple(entry_points(group=GROUP))
 
 
 def load(kind: str) -> type[Backend]:
     """The plug-in class of a kind.  PluginMissing: unknown, or the library it needs is not installed."""
+    return _own(kind) or _registered(kind)
+
+
+def _own(kind: str) -> type[Backend] | None:
+    """The plug-in class of a kind that comes with webraid; None where there is none that works."""
+    module, _, name = OWN.get(kind, "").partition(":")
+    try:
+        found: type[Backend] | None = getattr(import_module(module), name) if module else None
+    except (ImportError, AttributeError):  # what is missing is told by whoever looks it up
+        return None
+    return found
+
+
+def _registered(kind: str) -> type[Backend]:
     points = [point for point in _points(tuple(sys.path)) if point.name == kind]
     if not points:
         raise _unknown(kind, kinds())

@@ -14,56 +14,13 @@ import typer
 import typer.main
 
 from webraid import __version__
-from webraid.cli import (
-    add_backend,
-    backend,
-    cat,
-    check,
-    complaints,
-    completion,
-    config,
-    device,
-    diff,
-    doctor,
-    drain,
-    du,
-    durability,
-    find,
-    forget,
-    get,
-    init,
-    key,
-    lab,
-    ls,
-    man,
-    mount,
-    prune,
-    put,
-    rebalance,
-    rebuild,
-    recover,
-    relevel,
-    repair,
-    replace,
-    schedule,
-    scrub,
-    serve,
-    snapshots,
-    stats,
-    status,
-    tag,
-    version,
-)
+from webraid.cli import complaints, completion
+from webraid.cli.commands import Commands
 from webraid.cli.flags import parameters, take_flags
+from webraid.cli.plain import PlainGroup
 from webraid.errors import EXIT_INTERRUPTED
 
 NAME = "webraid"
-FAMILIES = (
-    init, add_backend, backend, put, get, ls, find, cat, diff, du, snapshots, tag, forget, status, durability,
-    doctor, check, scrub, repair, prune, stats, rebuild, replace, drain, rebalance, relevel, recover, key, device,
-)  # fmt: skip
-LAST = (mount, serve, schedule, lab, config, completion, man, version)
-
 HELP = """One encrypted backup over many clouds, folders and friends, with parity.
 
 \b
@@ -91,11 +48,12 @@ def _root(ctx: typer.Context, **values: Any) -> None:
         typer.echo(ctx.get_help())
 
 
-def build() -> typer.Typer:
-    """The app with all its commands.  No rich in the help: it would cost a third of the start-up time."""
+def _root_app() -> typer.Typer:
+    """The program without its commands.  No rich in the help: it would cost a third of the start-up time."""
     app = typer.Typer(
-        name=NAME, help=HELP, rich_markup_mode=None, pretty_exceptions_enable=False, invoke_without_command=True,
-        subcommand_metavar="COMMAND ...",        context_settings={"help_option_names": ["-h", "--help"]},
+        name=NAME, cls=PlainGroup, help=HELP, rich_markup_mode=None, pretty_exceptions_enable=False,
+        invoke_without_command=True, subcommand_metavar="COMMAND ...",
+        context_settings={"help_option_names": ["-h", "--help"]},
     )  # fmt: skip
     shown = typer.Option(
         False, "--version", callback=_show_version, is_eager=True, show_default=False, help="Print the version."
@@ -106,18 +64,18 @@ def build() -> typer.Typer:
     _root.__signature__ = inspect.Signature(everything)  # type: ignore[attr-defined]  # typer reads it
     _root.__annotations__ = {item.name: item.annotation for item in everything}
     app.callback()(_root)
-    for family in (*FAMILIES, *LAST):
-        family.register(app)
     return app
 
 
 def tree() -> Any:
     """The commands as typer runs them; installing completion is left to 'webraid completion'."""
-    group = typer.main.get_command(build())
+    group: Any = typer.main.get_command(_root_app())
     for parameter in group.params:
         if parameter.name in ("install_completion", "show_completion"):
-            parameter.hidden = True  # type: ignore[attr-defined]
-    completion.attach(group)
+            parameter.hidden = True
+    completion.attach(group.params)
+    completion.answer_plainly()
+    group.commands = Commands()
     return group
 
 
@@ -170,4 +128,4 @@ def _end_like_ctrl_c() -> None:
         signal.signal(signal.SIGTERM, interrupt)
 
 
-__all__ = ["build", "main", "tree"]
+__all__ = ["main", "tree"]

@@ -11,7 +11,6 @@ import typer
 
 from webraid.cli.flags import command
 from webraid.cli.invocation import Invocation
-from webraid.cli.shell_scripts import SCRIPTS
 from webraid.errors import ConfigError, WebRAIDError
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ LEVELS = {
     "rs:4+3": "four data shards, any three may be lost",
 }
 _CHOICE = re.compile(r"[\w-]+(\|[\w-]+)+")
+_NAMES = re.compile("[A-Z]+")
 
 
 def register(app: typer.Typer) -> None:
@@ -52,6 +52,8 @@ def completion(
       webraid completion zsh > ~/.zfunc/_webraid
       webraid completion fish > ~/.config/fish/completions/webraid.fish
     """
+    from webraid.cli.shell_scripts import SCRIPTS
+
     if shell not in SCRIPTS:
         raise ConfigError(f"there is no completion for {shell!r}", hint=f"Known: {', '.join(SCRIPTS)}.")
     typer.echo(SCRIPTS[shell], nl=False)
@@ -182,16 +184,13 @@ BY_METAVAR: dict[str, Callable[[str], Words]] = {
 }  # fmt: skip
 
 
-def attach(group: Any) -> None:
-    """Give every parameter of every command that has no completion of its own the one that its name asks for."""
-    _answer_plainly()
-    for parameter in group.params:
+def attach(parameters: Iterable[Any]) -> None:
+    """Give every parameter that has no completion of its own the one that its name asks for."""
+    for parameter in parameters:
         if getattr(parameter, "_custom_shell_complete", None) is None:
             words = _words_for(parameter)
             if words is not None:
                 _complete_with(parameter, words)
-    for below in getattr(group, "commands", {}).values():
-        attach(below)
 
 
 def _words_for(parameter: Any) -> Callable[[str], Words] | None:
@@ -201,9 +200,8 @@ def _words_for(parameter: Any) -> Callable[[str], Words] | None:
     metavar = parameter.metavar or ""
     if _CHOICE.fullmatch(metavar):
         return lambda incomplete: [word for word in metavar.split("|") if word.startswith(incomplete)]
-    return next(
-        (words for name, words in BY_METAVAR.items() if re.search(rf"(?<![A-Z]){name}(?![A-Z])", metavar)), None
-    )
+    named = _NAMES.findall(metavar)
+    return next((words for name, words in BY_METAVAR.items() if name in named), None)
 
 
 def _complete_with(parameter: Any, words: Callable[[str], Words]) -> None:
@@ -213,7 +211,7 @@ def _complete_with(parameter: Any, words: Callable[[str], Words]) -> None:
     setup(parameter, autocompletion=lambda ctx, args, incomplete: list[Any](words(incomplete)))
 
 
-def _answer_plainly() -> None:
+def answer_plainly() -> None:
     """Typer prints what a word is as Rich markup, wrapped at 80 columns: a long path would be a word of its own."""
     from typer._click.shell_completion import add_completion_class
     from typer._completion_classes import FishComplete

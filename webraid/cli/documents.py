@@ -7,7 +7,6 @@ import stat
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from webraid.cli.jsonlines import SCHEMA
 from webraid.cli.traffic import Traffic
 from webraid.cli.words import iso
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from webraid.jobs.storing.put import PutResult
     from webraid.table.fold import Shot
 
+SCHEMA = 1
 # by the letter of entry.EntryType, which is not imported here: it brings msgspec, and --help needs none
 TYPES = {"f": "file", "d": "dir", "l": "symlink", "p": "fifo", "c": "chardev", "b": "dev", "s": "socket"}
 KINDS = {

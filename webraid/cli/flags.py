@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import typer
 
 from webraid.cli.invocation import Invocation
-from webraid.cli.plain import PlainCommand
+from webraid.cli.plain import PlainCommand, PlainGroup
 
 Function = TypeVar("Function", bound=Callable[..., int | None])
 
@@ -97,13 +97,22 @@ def take_flags(values: dict[str, Any]) -> Flags:
 
 
 def command(app: typer.Typer, name: str, **settings: Any) -> Callable[[Function], Function]:
-    """Register a function as a command.  Its first parameter is the Invocation; it returns the exit code (None: 0)."""
+    """Register a function as a command.  Its first parameter is the Invocation; it returns the exit code (None: 0).
+
+    Settings are typer's; ``cls`` is a PlainCommand.
+    """
+    kind: type[PlainCommand] = settings.pop("cls", PlainCommand)
 
     def register(function: Function) -> Function:
-        app.command(name, **{"cls": PlainCommand, **settings})(_with_flags(function))
+        cls: Any = functools.partial(kind, make=functools.partial(_with_flags, function))
+        app.command(name, cls=cls, help=inspect.getdoc(function), **settings)(_nothing)
         return function
 
     return register
+
+
+def _nothing() -> None:
+    """In the place of a command's function until its parameters are needed: typer would read them at once."""
 
 
 def _with_flags(function: Callable[..., int | None]) -> Callable[..., int]:
@@ -132,8 +141,8 @@ def family(app: typer.Typer, name: str, text: str) -> typer.Typer:
             typer.echo(ctx.get_help())
 
     group = typer.Typer(
-        help=text, invoke_without_command=True, rich_markup_mode=None, callback=alone, options_metavar="",
-        subcommand_metavar="COMMAND ...",
+        cls=PlainGroup, help=text, invoke_without_command=True, rich_markup_mode=None, callback=alone,
+        options_metavar="", subcommand_metavar="COMMAND ...",
     )  # fmt: skip
     app.add_typer(group, name=name)
     return group

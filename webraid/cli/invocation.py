@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # everything heavy is imported when it is used: 'webraid --he
     from webraid.cli.flags import Flags
     from webraid.cli.gauge import Meters
     from webraid.cli.jsonlines import Lines
+    from webraid.cli.quiet import Quiet
     from webraid.cli.render import Screen
     from webraid.config import Places
     from webraid.jobs.base.events import Event
@@ -29,6 +30,10 @@ class Listener(Protocol):
     """What both kinds of output can do while a job runs.  ``hushed``: events are not shown, the result tells it all."""
 
     hushed: bool
+
+    @property
+    def draws(self) -> bool:
+        """Whether anybody is shown how far a job is."""
 
     def event(self, event: Event) -> None:
         """Take in an event; on any thread."""
@@ -109,10 +114,17 @@ class Invocation:
 
         return Lines(self.env, quiet=self.flags.quiet)
 
+    @cached_property
+    def quiet(self) -> Quiet:
+        """Output for people who said -q."""
+        from webraid.cli.quiet import Quiet
+
+        return Quiet(lambda: self.screen)
+
     @property
     def listener(self) -> Listener:
         """The output that was asked for."""
-        return self.lines if self.flags.json else self.screen
+        return self.lines if self.flags.json else self.quiet if self.flags.quiet else self.screen
 
     @contextmanager
     def hush(self, *, people: bool = True) -> Iterator[None]:
@@ -127,8 +139,10 @@ class Invocation:
         """The result: a document for programs, or a page for people."""
         if self.flags.json:
             self.lines.write(document())
-        else:
-            page(self.screen)
+            return
+        if self.flags.quiet:
+            self.screen.moved = self.quiet.moved
+        page(self.screen)
 
     def summary(self, document: Callable[[], Mapping[str, Any]], page: Callable[[Screen], None]) -> None:
         """A result that people who said -q do not want to see."""

@@ -11,7 +11,6 @@ from webraid.cli.choosing import HOSTS_H, PATHS, TAGS, which
 from webraid.cli.flags import command
 from webraid.cli.get import WORDS, sort_words
 from webraid.cli.invocation import Invocation
-from webraid.cli.jsonlines import SCHEMA
 from webraid.cli.words import moment, safe
 from webraid.errors import NotInTable
 from webraid.files.problem import display
@@ -53,7 +52,7 @@ def ls(
         snapshot, paths = sort_words(pool, words or [])
         found = pool.ls(snapshot, paths, recursive=recursive or not paths, which=some)
         if call.flags.json:
-            head = {"message_type": "snapshot", "struct_type": "snapshot", "schema_version": SCHEMA}
+            head = {"message_type": "snapshot", "struct_type": "snapshot", "schema_version": documents.SCHEMA}
             call.lines.write({**head, **documents.snapshot(pool.snapshot(snapshot, which=some))})
         for entry in found:
             count += 1

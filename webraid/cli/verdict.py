@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webraid.backend.budget import WORDS, Period, Resource
 from webraid.cli.words import further, listed, many, survival
 from webraid.errors import EXIT_ALARM, EXIT_DEGRADED, EXIT_OK, EXIT_UNREADABLE, worst
 from webraid.model import DiskState, PoolState, show_size
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from webraid.jobs.storing.put import PutResult
 
 IN_SERVICE = (DiskState.ONLINE, DiskState.DRAINING, DiskState.SPARE)
-WHEN = {Period.DAY: "today", Period.MONTH: "this month"}
+WHEN = {"day": "today", "month": "this month"}  # by a budget's Period
 NEXT_REPAIR = "Run 'webraid repair'."
 NEXT_LOST = (
     "Run 'webraid repair': it looks into this machine's own files, too. Bring a lost disk back if there is one. "
@@ -186,6 +185,8 @@ def after_put(result: PutResult, flows: Sequence[Traffic] = ()) -> str:
 
 def of_budgets(balances: Iterable[Balance]) -> str:
     """'left this month: 998,766 writes, 27.9 GiB of downloads; today: 740.0 GiB of uploads'."""
+    from webraid.backend.budget import WORDS, Resource
+
     parts: dict[str, list[str]] = {}
     for balance in balances:
         resource, when = balance.allowance.resource, WHEN[balance.allowance.period]

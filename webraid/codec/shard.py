@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from webraid.codec import Bytes
 from webraid.codec.footer import FOOTER, Footer, make_footer, parse_footer
 from webraid.codec.layout import Span, join_pack, pieces, shard_sizes, spans
-from webraid.codec.parity import Coder, coder
 from webraid.errors import ShardCorrupt
 from webraid.model import Code, Geometry, Pack, PackKind
+
+if TYPE_CHECKING:
+    from webraid.codec.parity import Coder
 
 __all__ = [
     "FOOTER",
@@ -64,7 +66,7 @@ def make_shards(
     for shard, at, piece in pieces(view, k):
         payloads[shard][at : at + len(piece)] = piece
     if m:
-        code = coder(geometry)
+        code = _coder(geometry)
         code.encode_into(payloads[:k], sizes[0], payloads[k:])
         if verify:
             _compare(code, payloads, sizes[0])
@@ -101,6 +103,13 @@ def _finish(stripe: _Stripe, index: int, whole: bytearray, md5: bool) -> Shard:
 _TILE = 1 << 20
 
 
+def _coder(geometry: Geometry) -> Coder:
+    """Imported with the first stripe that is coded: numpy takes as long to load as many a command to run."""
+    from webraid.codec.parity import coder
+
+    return coder(geometry)
+
+
 def _compare(code: Coder, payloads: Sequence[memoryview], length: int) -> None:
     """Rebuild as many data shards as parity can stand in for, from it and the other data; then any parity left over.
 
@@ -130,7 +139,7 @@ def rebuild(have: Mapping[int, Bytes], pack: Pack, index: int, pool: bytes, *, m
     known = {**{shard: b"" for shard, size in enumerate(sizes) if not size}, **have}
     index = 0 if geometry.code is Code.COPIES else index
     size = sizes[index] if index < geometry.k else sizes[0]
-    whole = coder(geometry).decode(known, [index], sizes[0])[index][:size]
+    whole = _coder(geometry).decode(known, [index], sizes[0])[index][:size]
     whole.extend(bytes(FOOTER))
     for form in _forms(geometry, index):
         shard = _finish(_Stripe(pool, pack.id, pack.kind, form, pack.length), index, whole, md5)
@@ -162,7 +171,7 @@ def widen(have: Mapping[int, Bytes], pack: Pack, n: int, pool: bytes, *, md5: bo
     sizes = shard_sizes(pack.length, geometry.k)
     known = {**{shard: b"" for shard, size in enumerate(sizes) if not size}, **have}
     fresh = range(geometry.n, n)
-    made = coder(Geometry(Code.RS, geometry.k, n)).decode(known, fresh, sizes[0])
+    made = _coder(Geometry(Code.RS, geometry.k, n)).decode(known, fresh, sizes[0])
     shards = []
     for index in fresh:
         whole = made[index]

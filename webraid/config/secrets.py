@@ -7,8 +7,6 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-import tomlkit
-
 from webraid.config.places import write_private
 from webraid.errors import ConfigError
 
@@ -38,4 +36,6 @@ def put_secrets(path: Path, name: str, secrets: Mapping[str, str]) -> None:
     if secrets:
         everything[name] = dict(secrets)
     if everything or path.exists():
+        import tomlkit  # only to write: see writing
+
         write_private(path, tomlkit.dumps(everything))

@@ -1,11 +1,10 @@
-"""Changing the config file, with everything else in it kept as it is, comments too."""
+"""Changing the config file, with everything else in it kept as it is, comments too.  Most runs only read it: tomlkit,
+which takes three times as long to load as the config, is imported where something is written."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-
-import tomlkit
 
 from webraid.config.places import write_private
 from webraid.config.reading import MANNERS, VERSION
@@ -14,6 +13,8 @@ from webraid.config.sections import DiskSection, PoolSection
 
 def create(path: Path, pool: PoolSection) -> None:
     """Write a new config file for ``pool``."""
+    import tomlkit
+
     document = tomlkit.document()
     document.add("version", tomlkit.item(VERSION))
     document.add("pool", tomlkit.item({"name": pool.name, "id": pool.id, "level": pool.level}))
@@ -22,6 +23,8 @@ def create(path: Path, pool: PoolSection) -> None:
 
 def put_disk(path: Path, disk: DiskSection) -> None:
     """Add (or replace) a [[disk]], keeping everything else in the file as it is, comments too."""
+    import tomlkit
+
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     disks = document.setdefault("disk", tomlkit.aot())
     table = tomlkit.table()
@@ -44,6 +47,8 @@ def put_disk(path: Path, disk: DiskSection) -> None:
 
 def drop_disk(path: Path, name: str) -> None:
     """Remove the [[disk]] of that name."""
+    import tomlkit
+
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     disks = document.get("disk", [])
     for i in reversed([i for i, item in enumerate(disks) if item.get("name") == name]):
@@ -55,6 +60,8 @@ def drop_disk(path: Path, name: str) -> None:
 
 def put_store(path: Path, store: str) -> None:
     """Set where secrets are kept."""
+    import tomlkit
+
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     section = document.get("secrets")
     if section is None:

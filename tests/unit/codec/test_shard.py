@@ -177,7 +177,7 @@ class FaultyLibrary:
 
 
 def test_nothing_is_made_with_a_library_that_miscalculates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webraid.codec.shard.coder", lambda geometry: Coder(geometry, FaultyLibrary()))
+    monkeypatch.setattr("webraid.codec.parity.coder", lambda geometry: Coder(geometry, FaultyLibrary()))
     with pytest.raises(ShardCorrupt, match="parity made just now"):
         make_shards(POOL, PACK_ID, PackKind.DATA, RAID6, some_bytes(900), md5=False)
     assert make_shards(POOL, PACK_ID, PackKind.DATA, RAID6, some_bytes(900), md5=False, verify=False)
