@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from webraid.cli import verdict, words
-from webraid.cli.gauge import Flow, Gauge
+from webraid.cli.gauge import Flow, Gauge, Outlook
+from webraid.cli.jsonlines import Lines
 from webraid.cli.render import Screen
 from webraid.cli.render.live import _Picture
 from webraid.cli.traffic import Traffic
@@ -287,6 +289,89 @@ def test_the_remaining_time_is_unknown_until_something_moved() -> None:
     gauge = Gauge(Clock().env(), "put")
     now = gauge.read()
     assert (now.done, now.left, now.rate) == (None, None, 0.0)
+
+
+def shown(gauge: Gauge, width: int = 80) -> list[str]:
+    """The lines of a job's picture."""
+    there = io.StringIO()
+    screen = Screen(Clock().env())
+    screen.out = Console(file=there, width=width, force_terminal=True, color_system=None)
+    screen.out.print(_Picture(screen, gauge))
+    return there.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_put_shows_a_bar_from_the_moment_that_its_total_is_known(width: int) -> None:
+    clock = Clock()
+    gauge = Gauge(clock.env(), "put")
+    gauge.take(Started("put"))
+    gauge.take(Progress(10, 10 << 20))
+    assert gauge.read().left is None
+    (line,) = shown(gauge, width)
+    assert "put  10 files  10.0 MiB" in line
+    clock.now += 2
+    gauge.take(Progress(20, 20 << 20, total_files=100, total_bytes=120 << 20))
+    head, bar, *_ = shown(gauge, width)
+    assert "put  20 of 100 files  20.0 MiB" in head and len(head) <= width
+    assert bar.rstrip().endswith(" 16% of 120.0 MiB  0:20 left") and len(bar.rstrip()) <= width
+
+
+def test_a_put_is_never_shown_as_done_and_nothing_is_rounded_up_to_it() -> None:
+    gauge = Gauge(Clock().env(), "put")
+    for done in (996, 1000, 1100):
+        gauge.take(Progress(5, done, total_files=5, total_bytes=1000))
+        assert gauge.read().done == 0.99
+        assert " 99% of 1000 B" in shown(gauge)[1]
+    gauge = Gauge(Clock().env(), "get")
+    gauge.take(Started("get", 5, 1000))
+    gauge.take(Progress(5, 999))
+    assert " 99% of" in shown(gauge)[1]
+    gauge.take(Progress(5, 1000))
+    assert "100% of" in shown(gauge)[1]
+
+
+def test_of_files_without_content_the_number_tells_how_far_it_is() -> None:
+    gauge = Gauge(Clock().env(), "put")
+    gauge.take(Progress(3, 0, total_files=12, total_bytes=0))
+    assert gauge.read().done == 0.25
+
+
+def test_the_next_source_begins_without_what_was_known_of_the_last() -> None:
+    gauge = Gauge(Clock().env(), "put")
+    gauge.take(Progress(3, 30, total_files=12, total_bytes=90))
+    gauge.take(Started("put"))
+    now = gauge.read()
+    assert (now.done, now.left, now.total_files, now.total_bytes) == (None, None, None, None)
+
+
+def test_between_two_leaps_the_time_left_counts_down_until_the_next_is_overdue() -> None:
+    outlook, pack = Outlook(), 12
+    assert outlook.left(0.0, 0, 10 * pack) is None
+    assert [outlook.left(float(now), pack, 9 * pack) for now in range(3, 7)] == [27, 26, 25, 24]
+    assert outlook.left(30.0, pack, 9 * pack) == 120  # as if it had come just now
+    assert outlook.left(33.0, 10 * pack, 0) == 0
+
+
+def test_the_time_left_goes_by_what_happened_lately() -> None:
+    outlook, done = Outlook(), 0
+    for now in range(60):
+        done += 1000 if now < 10 else 10  # unchanged files first
+        left = outlook.left(float(now), done, 500)
+    assert left == 50
+
+
+def test_status_lines_tell_the_total_in_words_of_restic(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    out = Lines(clock.env())
+    with out.job("put"):
+        for files, total in ((1, {}), (2, {"total_files": 8, "total_bytes": 80})):
+            clock.now += 2
+            out.event(Progress(files, files * 10, **total))
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["percent_done"] == 0 and not first.keys() & {"total_files", "total_bytes", "seconds_remaining"}
+    told = {name: second[name] for name in ("total_files", "files_done", "total_bytes", "bytes_done", "percent_done")}
+    assert told == {"total_files": 8, "files_done": 2, "total_bytes": 80, "bytes_done": 20, "percent_done": 0.25}
+    assert second["seconds_remaining"] == 12.0
 
 
 # -------------------------------------------------------------------------------------------------------------- words

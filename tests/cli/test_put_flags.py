@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -237,3 +239,27 @@ def test_the_host_and_what_is_compared_with_can_be_named(home: Machine, work: Pa
     home("put", work)
     assert home("--json", "put", work, "--parent", shot["short_id"]).document["files_changed"] == 1
     assert home("put", work, "--parent", "ffffffff").code == 1
+
+
+# ------------------------------------------------------------------------------------------------------------ the total
+_counting: list[str] = []
+
+
+def _on_listing(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "os.listdir" and threading.current_thread().name == "put-total":
+        _counting.append(event)
+
+
+sys.addaudithook(_on_listing)
+
+
+@pytest.mark.parametrize(
+    ("flags", "counts"),
+    [(["--json"], True), (["--json", "--no-scan"], False), (["--json", "-q"], False), ([], False), (["-q"], False)],
+)
+def test_what_there_is_is_counted_only_where_somebody_is_shown_how_far_it_is(
+    home: Machine, work: Path, flags: list[str], counts: bool
+) -> None:
+    _counting.clear()
+    assert home("put", work, *flags).code == EXIT_OK
+    assert bool(_counting) is counts

@@ -92,6 +92,7 @@ def test_a_put_draws_and_then_takes_its_drawing_away(home: Machine, columns: int
     assert there.raw.rstrip().endswith("\x1b[0m") or "\x1b[?25h" in there.raw  # and comes back
     drawn = there.text.partition("Snapshot ")[0]
     assert "put  " in drawn
+    assert re.search(r"of 4 files .*\n  █+░* +\d+% of 1[0-9]\.\d MiB", drawn)
     assert all(f"  {name} " in drawn for name in ("d1", "d2", "d3", "d4"))
     assert "Survives the loss of any 2 of 4 disks." in there.text
     assert max(len(line) for line in there.text.partition("Snapshot ")[2].splitlines()) <= columns

@@ -19,6 +19,9 @@ Meters = Callable[[], Sequence[Traffic]]
 
 WINDOW = 4.0  # seconds that a rate looks back
 STEP = 0.2  # seconds between the points it is drawn from
+STEADY = 20.0  # seconds that the time left looks back
+FIRST = 1.0  # second of which nobody can tell how it will go on
+ALMOST = 0.99  # of a put, at most, while it runs: the snapshot is written when all the content is there
 
 # what goes to the disks, or comes from them, is what these jobs are about; all others read and write
 SENDING = frozenset({"put"})
@@ -50,6 +53,30 @@ class Speed:
             self._points.popleft()
         then, before = self._points[0]
         return (count - before) / (now - then) if now > then else 0.0
+
+
+class Outlook:
+    """How long it still takes, going by the last STEADY seconds."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[float, int]] = deque()
+
+    def left(self, now: float, count: int, rest: int) -> float | None:
+        """Seconds for ``rest`` more bytes, with ``count`` done by ``now``; None: nobody knows yet.
+
+        Packs settle in leaps, so it counts down from the last one, as long as the next is not overdue.
+        """
+        points = self._points
+        if not points or points[-1][1] != count:
+            points.append((now, count))
+        while len(points) > 2 and now - points[0][0] > STEADY:
+            points.popleft()
+        (then, before), (last, _) = points[0], points[-1]
+        if last - then < FIRST or count <= before:
+            return None
+        in_time = rest * (last - then) / (count - before) - (now - last)
+        leap = count - points[-2][1]  # overdue: if the next came only just now
+        return max(0.0, in_time, (rest - leap) * (now - then) / (count - before + leap))
 
 
 @dataclass(slots=True)
@@ -95,10 +122,11 @@ class Reading:
     @property
     def done(self) -> float | None:
         """Share of the bytes, 0 to 1; None while the total is unknown."""
+        most = ALMOST if self.job in SENDING else 1.0
         if self.total_bytes:
-            return max(0.0, min(1.0, self.bytes / self.total_bytes))
-        if self.total_files and self.unit != "file":
-            return min(1.0, self.files / self.total_files)
+            return max(0.0, min(most, self.bytes / self.total_bytes))
+        if self.total_files and (self.unit != "file" or self.total_bytes == 0):
+            return min(most, self.files / self.total_files)
         return None
 
 
@@ -113,6 +141,7 @@ class Gauge:
         self._progress = Progress()
         self._errors = 0
         self._speed = Speed()
+        self._outlook = Outlook()
         self._meters = meters
         self._disks: dict[str, Flow] = {}
 
@@ -122,6 +151,7 @@ class Gauge:
             match event:
                 case Started():
                     self._started, self._progress = event, Progress()
+                    self._speed, self._outlook = Speed(), Outlook()
                 case Progress():
                     self._progress = event
                 case DiskBytes():
@@ -144,16 +174,17 @@ class Gauge:
         with self._lock:
             now = self._env.monotonic()
             started, progress = self._started, self._progress
+            total_files = started.total_files if progress.total_files is None else progress.total_files
+            total_bytes = started.total_bytes if progress.total_bytes is None else progress.total_bytes
             rate = self._speed.at(now, progress.bytes)
             for flow in self._meters():
                 disk = self._disk(flow.disk)
                 disk.up, disk.down = flow.up, flow.down
                 disk.rate = disk.speed.at(now, disk.moved(started.job))
-            left = None
-            if started.total_bytes and rate:
-                left = max(0, started.total_bytes - progress.bytes) / rate
+            left = self._outlook.left(now, progress.bytes, max(0, (total_bytes or 0) - progress.bytes))
             return Reading(
                 started.job, UNITS.get(started.job, "file"), now - self._begin, progress.files, progress.bytes,
-                progress.stored, self._errors, started.total_files, started.total_bytes, rate, left, progress.current,
+                progress.stored, self._errors, total_files, total_bytes, rate, left if total_bytes else None,
+                progress.current,
                 [self._disks[name] for name in sorted(self._disks)],
             )  # fmt: skip

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from webraid.env import Env
     from webraid.jobs.base.events import Event
 
-SCHEMA = 1
 EVERY = 0.5  # seconds between status lines
 DURING = {"put": "archival", "get": "restore"}
 
@@ -32,6 +31,11 @@ class Lines:
         self._last = env.monotonic()
         self._lock = threading.Lock()
         self.hushed = False
+
+    @property
+    def draws(self) -> bool:
+        """Whether status lines are written while a job runs."""
+        return not self._quiet
 
     def write(self, document: Mapping[str, Any], *, err: bool = False) -> None:
         """One line."""

@@ -114,6 +114,9 @@ def put(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only say what would be stored; -v names every file.")
     ] = False,
+    no_scan: Annotated[
+        bool, typer.Option("--no-scan", help="Do not count beside what there is: no total, no time left.")
+    ] = False,
 ) -> int:
     """Store files and folders as a snapshot.
 
@@ -140,7 +143,7 @@ def put(
         call, level=level, tags=_tags(tag), host=host, rules=rules, parent=parent, force=force,
         ignore_inode=ignore_inode, ignore_ctime=ignore_ctime, skip_if_unchanged=skip_if_unchanged, dry_run=dry_run,
         allow_empty=allow_empty, compression=compression, least=min_redundancy,
-        time_ms=moment_of(time),
+        time_ms=moment_of(time), scan=not (no_scan or streams) and call.listener.draws,
     )  # fmt: skip
 
     def store(pool: Pool) -> list[PutResult]:

@@ -27,7 +27,7 @@ OPEN_FOLDERS = 64  # descriptors held at once, however deep the tree
 _UNSUPPORTED = frozenset({errno.ENOTSUP, errno.ENOSYS})
 
 
-class _Folder:
+class Folder:
     """A folder being walked: its descriptor (-1 while lent out), what it is called, the names still to come."""
 
     __slots__ = ("device", "entry", "fd", "names", "path", "rules", "source")
@@ -76,7 +76,7 @@ class Scan(Iterator[Scanned]):
         self._first_links: dict[tuple[int, int], bytes] = {}
         self._no_xattrs: set[int] = set()  # file systems (st_dev) without extended attributes
         self._privileged = os.geteuid() == 0
-        self._stack: list[_Folder] = []
+        self._stack: list[Folder] = []
         self._running: Generator[Scanned, None, None] = self._walk()
 
     def __iter__(self) -> Iterator[Scanned]:
@@ -114,19 +114,22 @@ class Scan(Iterator[Scanned]):
                     continue
                 yield scanned
                 if scanned.entry.type is EntryType.DIR and self._may_enter(folder, scanned.entry):
-                    # what is only on the way to something wanted may be on another file system than that
-                    device = folder.device if folder.rules.only is None else scanned.entry.device_id
-                    self._enter(scanned, device, partial(folder.rules.enter, name))
+                    self._enter_from(folder, name, scanned)
                     break
             else:
                 self._stack.pop().close()
 
-    def _may_enter(self, folder: _Folder, entry: Entry) -> bool:
+    def _may_enter(self, folder: Folder, entry: Entry) -> bool:
         return not self._one_file_system or entry.device_id == folder.device or folder.rules.only is not None
+
+    def _enter_from(self, folder: Folder, name: bytes, scanned: Scanned) -> None:
+        # what is only on the way to something wanted may be on another file system than that
+        device = folder.device if folder.rules.only is None else scanned.entry.device_id
+        self._enter(scanned, device, partial(folder.rules.enter, name))
 
     def _enter(self, scanned: Scanned, device: int, enter: Enter) -> None:
         try:
-            folder = _Folder(scanned, device)
+            folder = Folder(scanned, device)
         except OSError as error:
             self._on_problem(Problem.of(scanned.source, error))
             return
@@ -140,7 +143,7 @@ class Scan(Iterator[Scanned]):
         if len(self._stack) > OPEN_FOLDERS:
             self._stack[-OPEN_FOLDERS - 1].close()
 
-    def _reopen(self, folder: _Folder) -> bool:
+    def _reopen(self, folder: Folder) -> bool:
         try:
             folder.open()
         except OSError as error:
@@ -160,7 +163,7 @@ class Scan(Iterator[Scanned]):
             return None
         return self._scanned(root.name, root.path, found, None)
 
-    def _look(self, folder: _Folder, name: bytes) -> Scanned | None:
+    def _look(self, folder: Folder, name: bytes) -> Scanned | None:
         try:
             found = os.lstat(name, dir_fd=folder.fd)
         except OSError as error:

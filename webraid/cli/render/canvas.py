@@ -124,11 +124,16 @@ class Canvas:
         return Text.assemble((solid * full, style), (half * behind, style), left)
 
     # -- while a job runs --------------------------------------------------------------------------------------------
+    @property
+    def draws(self) -> bool:
+        """Whether a job's picture is drawn: only for somebody who sees it."""
+        return not self.quiet and self.out.is_terminal and self.err.is_terminal
+
     @contextmanager
     def job(self, title: str, meters: Meters = nothing) -> Iterator[None]:
         """Show how it goes: a picture on a terminal, nothing elsewhere.  Events come as lines above it."""
         self._told.clear()
-        if self.quiet or not (self.out.is_terminal and self.err.is_terminal):
+        if not self.draws:
             yield
             self._tell_rest()
             self.moved = meters()

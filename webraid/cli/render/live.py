@@ -47,7 +47,7 @@ class _Picture:
 
     def _head(self, now: Reading) -> Text:
         signs = PLAIN_SPINNER if self._canvas.ascii else SPINNER
-        words = [_of(now) if now.files <= (now.total_files or 0) else many(now.files, now.unit)]
+        words = [_of(now) if now.total_files and now.files <= now.total_files else many(now.files, now.unit)]
         if now.bytes:
             words.append(show_size(now.bytes))
         if now.job == "put":
@@ -70,9 +70,9 @@ class _Picture:
 
     def _overall(self, now: Reading) -> Text:
         done = now.done or 0.0
-        left = f"  {clock(now.left)} left" if now.left is not None else ""
+        left = f"  {clock(max(1.0, now.left))} left" if now.left else ""
         total = f" of {show_size(now.total_bytes)}" if now.total_bytes else ""
-        words = f" {done:4.0%}{total}{left}"
+        words = f" {int(done * 100):3}%{total}{left}"  # never rounded up: 100 % is all of it
         room = max(10, min(40, self._canvas.out.width - len(words) - 4))
         return Text.assemble("  ", self._canvas.bar(done, room, "cyan"), words, no_wrap=True)
 

@@ -17,12 +17,18 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a job is.  ``stored``: bytes sent to the disks so far, parity included."""
+    """Where a job is.  ``stored``: bytes sent to the disks so far, parity included.
+
+    ``total_files``, ``total_bytes``: what the whole job comes to, where that was found out on the way or has changed;
+    None: what ``Started`` said stands.
+    """
 
     files: int = 0
     bytes: int = 0
     stored: int = 0
     current: str = field(default="", repr=False)
+    total_files: int | None = None
+    total_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,12 @@ COPIES_IN_MEMORY = 8  # packs' worth of buffers that a pack causes on its way, a
 
 @dataclass(slots=True)
 class Packing:
-    """Bytes so far: ``plain`` of new chunks, ``packed`` after compression and sealing."""
+    """Bytes so far: ``plain`` of new chunks, ``packed`` after compression and sealing; ``settled``: of ``plain``, what
+    is no longer on its way to the disks."""
 
     plain: int = 0
     packed: int = 0
+    settled: int = 0
 
 
 class Packer:
@@ -45,8 +47,10 @@ class Packer:
     def __init__(
         self, ctx: Context, geometry: Geometry, seats: Sequence[Seat], *, run: bytes,
         new_pack_id: Callable[[], bytes], memory: int, compression: str = AUTO, whole: bool = False,
+        on_settled: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
-        """``whole``: a pack of which any shard found no home counts as one of which fewer than k did."""
+        """``whole``: a pack of which any shard found no home counts as one of which fewer than k did.  ``on_settled``:
+        called on another thread when ``stats.settled`` has grown."""
         self.stats = Packing()
         self.fresh: set[bytes] = set()
         self._ctx = ctx
@@ -57,6 +61,8 @@ class Packer:
         self._memory = memory
         self._compression = compression
         self._whole = whole
+        self._on_settled = on_settled
+        self._plain: dict[bytes, int] = {}  # packs on their way: bytes of their chunks
         self._target = int(geometry.k * min(SHARD_TARGET, memory / COPIES_IN_MEMORY / geometry.k))
         self._chunks: list[Chunk] = []
         self._size = 0
@@ -150,12 +156,15 @@ class Packer:
                 continue
 
     def _settled(self, result: StripeResult) -> None:
+        self.stats.settled += self._plain.pop(result.pack.id, 0)
         if (self._whole and result.missing) or is_short(result.pack, self._seats):
             self._ctx.index.drop(result.pack.id)
             self._is_short(result.pack, [home.disk for home in result.pack.homes], self._writer.refusals)
             return
         self._ctx.index.add_homes(result.pack, fresh=True)
         self._results.append(result)
+        if self._on_settled is not None:
+            self._on_settled()
 
     def _is_short(self, pack: Pack, holders: Collection[bytes], refusals: Mapping[bytes, BackendError]) -> None:
         """No more packs are begun; those under way may still find their homes."""
@@ -169,6 +178,7 @@ class Packer:
     def _stripe(self, pack_id: bytes, chunks: list[Chunk]) -> Stripe | None:
         """None where the disks are known to have no room for k shards (or all of them): then none is sent."""
         ctx, geometry = self._ctx, self._geometry
+        self._plain[pack_id] = sum(len(chunk.plain) for chunk in chunks)
         sealed = seal_pack(
             ctx.identity.root.data, ctx.pool, pack_id, chunks, shuffle=ctx.env.rng, compression=self._compression
         )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -21,6 +21,7 @@ from webraid.jobs.base.context import Context
 from webraid.jobs.base.events import FileStored, FileTrouble, Progress
 from webraid.jobs.storing.before import TICK, UNSURE, Before, holes, seen_of, unsettled
 from webraid.jobs.storing.put_result import PutOptions, PutResult
+from webraid.jobs.storing.total import Total
 from webraid.table.local import Seen
 
 SEEN_BATCH = 1000
@@ -29,11 +30,16 @@ PART = b".part"  # ends the name of a file of which a partial snapshot has the b
 
 
 class Store(Protocol):
-    """Where content goes.  ``packed``: bytes after compression so far."""
+    """Where content goes.  ``packed``: bytes after compression so far.  ``waiting``: bytes of content that were added
+    and are still on their way."""
 
     @property
     def packed(self) -> int:
         """Bytes so far."""
+
+    @property
+    def waiting(self) -> int:
+        """Bytes just now."""
 
     def has(self, ids: Sequence[bytes]) -> bool:
         """Whether all of these chunks are stored, or are on their way; if so they are kept from now on."""
@@ -60,12 +66,21 @@ class Intake:
         self._seen: list[Seen] = []
         self._last_event = 0.0
         self._current = b""
+        self._within = 0  # bytes read of a file that is not counted yet
+        self._total: Total | None = None
 
-    def entries(self, roots: Sequence[Root]) -> Iterator[Entry]:
-        """Everything below ``roots``, in path order, with its content stored."""
-        found = scan(roots, on_problem=self._problem, rules=self._options.rules)
-        with contextlib.closing(found):
+    def entries(self, roots: Sequence[Root]) -> Generator[Entry, None, None]:
+        """Everything below ``roots``, in path order, with its content stored.  To be closed: a thread may run beside
+        it."""
+        rules = self._options.rules
+        found = scan(roots, on_problem=self._problem, rules=rules)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.closing(found))
+            if self._options.scan:
+                self._total = stack.enter_context(Total(self._ctx.env, roots, rules, self.progress))
             for scanned in found:
+                if self._total is not None:
+                    self._total.passes(scanned.entry.path, self._result.files, self._result.bytes)
                 entry = self._entry(scanned)
                 if entry is not None:
                     if entry.nlink > 1 and entry.chunks and not entry.hardlink:
@@ -73,9 +88,11 @@ class Intake:
                     self._count(entry)
                     yield entry
             self._result.excluded = found.excluded
+            if self._total is not None:
+                self._total.is_over(self._result.files, self._result.bytes)
         self._flush_seen()
 
-    def stream(self, root: Root, stream: Stream) -> Iterator[Entry]:
+    def stream(self, root: Root, stream: Stream) -> Generator[Entry, None, None]:
         """The one entry of a stream.  Raises SourcesUnreadable when what writes it fails, OSError."""
         now = int(self._ctx.env.now() * 1e9)
         entry = Entry(path=root.name, type=EntryType.FILE, mode=0o644, mtime_ns=now, ctime_ns=now, atime_ns=now)
@@ -95,6 +112,7 @@ class Intake:
 
     def _count(self, entry: Entry) -> None:
         result = self._result
+        self._within = 0
         if entry.type is EntryType.FILE:
             result.files += 1
             result.bytes += entry.size
@@ -103,15 +121,23 @@ class Intake:
             result.dirs += 1
         else:
             result.others += 1
-        self._progress(0)
+        self._now_and_then()
 
-    def _progress(self, within: int) -> None:
-        """Now and then; ``within``: bytes read of a file that is not counted yet."""
+    def _now_and_then(self) -> None:
         now = self._ctx.env.monotonic()
         if now - self._last_event >= EVERY:
             self._last_event = now
-            done = self._result.files, self._result.bytes + within, self._store.packed
-            self._ctx.event(Progress(*done, current=display(self._current)))
+            self.progress()
+
+    def progress(self) -> None:
+        """Tell where it is, on any thread.  Measured by a total, what is still on its way to the disks is not done."""
+        files, done = self._result.files, self._result.bytes + self._within
+        total: tuple[int | None, int | None] = (None, None)
+        if self._total is not None:
+            known = self._total.known
+            total = (max(known[0], files), max(known[1], done)) if known is not None else total
+            done = max(0, done - self._store.waiting)
+        self._ctx.event(Progress(files, done, self._store.packed, display(self._current), *total))
 
     def _tally(self, entry: Entry, *, same: bool, before: bool) -> None:
         action = "unchanged" if same else "changed" if before else "new"
@@ -130,6 +156,9 @@ class Intake:
         seen = self._before.find(scanned)
         noted, same = self._before.noted, seen is not None and self._before.same(seen, entry)
         if same and seen is not None:  # reading a file or folder moves its atime: that alone is no change
+            known = entry.size and not entry.hardlink and not self._options.force
+            if known and self._store.has(_ids(seen.chunks)):
+                return self._unchanged(scanned, seen, noted=noted)
             entry = msgspec.structs.replace(entry, atime_ns=seen.atime_ns)
         if entry.hardlink in self._linked:  # each link names the content, so that any of them can be restored alone
             first = self._linked[entry.hardlink]
@@ -148,13 +177,16 @@ class Intake:
             if entry.type is EntryType.FILE:
                 self._tally(entry, same=same, before=seen is not None)
             return entry
-        if same and seen is not None and not self._options.force and self._store.has(_ids(seen.chunks)):
-            self._tally(entry, same=True, before=True)
-            entry = msgspec.structs.replace(entry, chunks=seen.chunks)
-            if not noted or seen != seen_of(scanned.source, entry):
-                self._note(scanned.source, entry)
-            return entry
         return self._changed(scanned, entry, seen, same=same)
+
+    def _unchanged(self, scanned: Scanned, seen: Seen, *, noted: bool) -> Entry:
+        """Nothing is read.  Most files go this way: it is short."""
+        entry = msgspec.structs.replace(scanned.entry, atime_ns=seen.atime_ns, chunks=seen.chunks)
+        self._tally(entry, same=True, before=True)
+        now = entry.ctime_ns, entry.inode, entry.device_id
+        if not noted or now != (seen.ctime_ns, seen.inode, seen.device):  # all else is the same, or it were no match
+            self._note(scanned.source, entry)
+        return entry
 
     def _changed(self, scanned: Scanned, entry: Entry, seen: Seen | None, *, same: bool) -> Entry | None:
         """To be read.  What was read in vain, since it is as it was, counts as unchanged."""
@@ -183,6 +215,7 @@ class Intake:
                 changed = source.changed()
                 entry = source.as_read()
         except OSError as error:
+            self._within = 0
             self._problem(Problem.of(scanned.source, error))
             return None
         entry = msgspec.structs.replace(entry, chunks=b"".join(ids))
@@ -223,7 +256,8 @@ class Intake:
                 ids.append(chunk)
                 size += len(view)
                 self._result.read += len(view)
-                self._progress(size)
+                self._within = size
+                self._now_and_then()
                 if not self._store.has([chunk]):
                     self._store.add(chunk, bytes(view))
         return ids, size

@@ -6,6 +6,7 @@ scan -> chunks -> known? -> Packer (seal, parity, disks) ; entries -> tree pages
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 
 from webraid.array.stripes import StripeResult
 from webraid.array.tolerance import pack_tolerance
@@ -118,7 +119,7 @@ class Put:
         result.disks = len(ctx.table.state.joined())
         ctx.event(Started("put"))
         self.known = Known(ctx, self.geometry.m)
-        intake = Intake(ctx, self.options, result, self, before)
+        self.intake = intake = Intake(ctx, self.options, result, self, before)
         self.packer = self._new_packer()
         try:
             root = self._take_in(intake, stream)
@@ -150,10 +151,11 @@ class Put:
 
     def _take_in(self, intake: Intake, stream: Stream | None) -> TreeRoot:
         self.builder = TreeBuilder(self._store_page)
-        entries = intake.entries(self.roots) if stream is None else intake.stream(self.roots[0], stream)
-        for entry in entries:
-            self.builder.add(entry)
-            self.pause(lambda: None)
+        taken = intake.entries(self.roots) if stream is None else intake.stream(self.roots[0], stream)
+        with closing(taken) as entries:
+            for entry in entries:
+                self.builder.add(entry)
+                self.pause(lambda: None)
         result = self.result
         if not result.files + result.dirs + result.others:
             raise SourcesUnreadable("none of the paths could be read: nothing was stored")
@@ -164,6 +166,11 @@ class Put:
     def packed(self) -> int:
         """Bytes after compression so far."""
         return self.packed_before + self.packer.stats.packed
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of new content that are still on their way to the disks."""
+        return self.packer.stats.plain - self.packer.stats.settled
 
     def has(self, ids: Sequence[bytes]) -> bool:
         """Whether these chunks are stored already; their packs are pinned if so, this run's own ones are already."""
@@ -196,6 +203,7 @@ class Put:
         return Packer(
             ctx, self.geometry, seats(ctx), run=run.id, new_pack_id=run.new_pack_id,
             memory=parse_size(ctx.config.limits.memory), compression=str(self.options.compression),
+            on_settled=self.intake.progress if self.options.scan else None,
         )  # fmt: skip
 
     def _finish_packer(self) -> None:

@@ -38,7 +38,8 @@ class PutOptions:
     ``ignore_ctime``: a file with another inode, or another time of its last change of state, may still be unchanged.
     ``allow_empty``: what has vanished was deleted on purpose.  ``list_files``: tell of every file (events.FileStored).
     ``least``: losses that must be survived as the disks are now, else there is no snapshot.  ``time_ms``: what the
-    snapshot says of its time, in milliseconds since 1970; None: now.
+    snapshot says of its time, in milliseconds since 1970; None: now.  ``scan``: what there is to store is counted
+    beside, so that events.Progress tells the total.
     """
 
     level: str = ""
@@ -58,6 +59,7 @@ class PutOptions:
     pace: Pace = Pace()
     least: int = 0
     time_ms: int | None = None
+    scan: bool = False
 
 
 @dataclass(slots=True)

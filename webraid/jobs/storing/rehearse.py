@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from webraid.codec.levels import parse_level
 from webraid.entry import Entry
@@ -24,7 +25,7 @@ from webraid.jobs.storing.vanished import refuse_missing, refuse_shrunk
 class _Nowhere:
     """The store of a dry run: counts what would be added."""
 
-    packed = 0
+    packed = waiting = 0
 
     def __init__(self, ctx: Context, losses: int) -> None:
         self.added = 0
@@ -66,8 +67,9 @@ def rehearsed(ctx: Context, roots: Sequence[Root], options: PutOptions) -> PutRe
     ctx.event(Started("put"))
     store = _Nowhere(ctx, geometry.m)
     intake = Intake(ctx, options, result, store, Before(ctx, roots, options, me))
-    for _ in intake.entries(roots):
-        pass
+    with closing(intake.entries(roots)) as entries:
+        for _ in entries:
+            pass
     if not result.files + result.dirs + result.others:
         raise SourcesUnreadable("none of the paths could be read: nothing would be stored")
     if not options.allow_empty:
