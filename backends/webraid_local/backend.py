@@ -133,9 +133,18 @@ class LocalBackend(Backend):
                     yield Stored(name, status.st_size)
 
     def list_names(self, prefix: str) -> Iterator[str]:
-        """Without a look at each file: most file systems tell in the folder what is one."""
+        """With a look at one file of each folder, not at all of them: most file systems tell in the folder what is one,
+        even where nobody may enter it."""
+        seen = None
         with self._errors():
             for name, entry in self._entries(prefix):
+                folder = name.rpartition("/")[0]
+                if folder != seen:
+                    try:
+                        entry.stat()
+                    except FileNotFoundError:
+                        continue
+                    seen = folder
                 if entry.is_file():
                     yield name
 

@@ -10,7 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -215,6 +215,25 @@ def test_a_listing_that_fails_half_way_is_an_error_not_a_shorter_list(
     assert next(listing).name == "a/1"
     with pytest.raises(Unavailable):
         next(listing)
+
+
+@pytest.mark.parametrize("listed", [LocalBackend.list, LocalBackend.list_names])
+def test_a_folder_that_can_be_read_and_not_entered_is_an_error_not_a_listing(
+    listed: Callable[[LocalBackend, str], Iterator[object]], root: Path, disk: LocalBackend
+) -> None:
+    put(disk, "log/a/1", b"1")
+    folder, me = root / "log" / "a", os.geteuid()
+    for above in (folder.parent, *folder.parent.parents):
+        if above.stat().st_uid == me and above.name and not above.stat().st_mode & 0o001:
+            above.chmod(above.stat().st_mode | 0o055)
+    folder.chmod(0o444)
+    try:
+        os.seteuid(me or 65534)
+        with pytest.raises(PermissionDenied):
+            list(listed(disk, "log/"))
+    finally:
+        os.seteuid(me)
+        folder.chmod(0o700)
 
 
 # ------------------------------------------------------------------------------------------------------------- crashes

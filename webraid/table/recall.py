@@ -20,9 +20,9 @@ def recall(book: LogBook, verifier: Verifier, local: Local, own: OwnLog) -> None
     admit(book, verifier, cached, before=local.guarded)
     mine = own.records()
     admit(book, verifier, whole({name: blob for name, blob in mine.items() if name not in book.names}))
-    kept = {digest for _, _, digest, _ in cached}
+    kept = {(device, seq, digest) for device, seq, digest, _ in cached}
     here = [(book.names[name], blob) for name, blob in mine.items() if name in book.names]
-    lost = [(record, blob) for record, blob in here if record.digest not in kept]
+    lost = [(record, blob) for record, blob in here if (record.device, record.seq, record.digest) not in kept]
     if lost:  # the cache was deleted, or we stopped between the two
         local.add_records((record.device, record.seq, record.digest, blob) for record, blob in lost)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.unit.table.rig import ALICE, BOB, ENV, OWNER, POOL, ROOT, World, enroll, prepare, writer
+from tests.unit.table.rig import ALICE, BOB, ENV, OWNER, POOL, ROOT, World, enroll, name_of, prepare, writer
 from tests.unit.table.test_epochs import begin
 from webraid.codec.keys import next_root
 from webraid.table.log import LogBook
@@ -33,6 +33,24 @@ def test_a_device_that_came_after_the_keys_were_changed_is_read_back_whole(world
     again = world.machine("alice", ALICE)  # its own slot holds the first root only
     assert again.state.heads == alice.state.heads and again.state.heads[BOB.id] > begun
     assert again.state.pins() == alice.state.pins()
+
+
+def test_a_row_of_the_cache_that_tells_another_number_is_made_good_from_the_own_log(worlds: Worlds) -> None:
+    world = worlds(count=3)
+    alice = world.founded()
+    alice.append(prepare(1))
+    alice.flush(1.0)
+    head = alice.book.head(ALICE.id)
+    assert head is not None
+    for store in world.stores:  # no disk has it any more, so it is sent again from what lies here
+        store.discard(name_of(head))
+    with alice.local.db.transaction() as tx:
+        tx.execute("UPDATE records SET seq=seq+64 WHERE seq=?", (head.seq,))
+        tx.execute("DELETE FROM served")
+    again = world.machine("alice", ALICE)
+    assert again.local.blob(head.device, head.seq, head.digest)
+    again.open()
+    again.append(prepare(2))
 
 
 def test_what_is_not_what_its_name_says_is_left_out() -> None:
