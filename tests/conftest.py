@@ -41,7 +41,7 @@ def _quick_enough() -> bool:
 
 
 if "TMPDIR" not in os.environ and _quick_enough():
-    os.environ["TMPDIR"] = str(MEMORY)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)  # pytest has looked at the variable already
 
 LIVE: list[str] = []  # the kind of --live, while it is given: the only tests that may talk to others
 

@@ -51,6 +51,14 @@ WRONG = [
 ]
 
 
+@pytest.mark.parametrize("words", [("put", ""), ("get", "latest", "-t", "")])
+def test_an_empty_path_is_not_this_folder(home: Machine, words: tuple[str, ...]) -> None:
+    """A script's variable that was never set."""
+    run = home(*words)
+    assert run.code == 2
+    assert "path is empty" in run.err
+
+
 @pytest.mark.parametrize(("words", "code", "message", "hint"), WRONG, ids=[" ".join(row[0]) for row in WRONG])
 def test_a_wrong_word_is_answered_with_what_and_what_to_do(
     home: Machine, words: list[str], code: int, message: str, hint: str

@@ -97,6 +97,8 @@ def test_what_is_still_on_its_way_is_not_done(machine: Home, tmp_path: Path) -> 
     settled = [event.bytes for event in watch.by_packs]  # a pack is on its disks
     assert len(settled) > 1
     assert 0 < settled[0] < settled[-1] == result.bytes == 20 << 20
+    told = [event.bytes for event in watch.seen]
+    assert {count for count in told if count < settled[0]} <= {0} and told == sorted(told)
     assert all(event.bytes <= (event.total_bytes or result.bytes) for event in watch.seen)
 
 

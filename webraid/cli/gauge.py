@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from webraid.cli.traffic import Traffic
@@ -20,6 +21,8 @@ Meters = Callable[[], Sequence[Traffic]]
 WINDOW = 4.0  # seconds that a rate looks back
 STEP = 0.2  # seconds between the points it is drawn from
 STEADY = 20.0  # seconds that the time left looks back
+SMALL = 0.25  # of the longest leap: what grows by less is told with the next one,
+LULL = 3.0  # or after so many seconds
 FIRST = 1.0  # second of which nobody can tell how it will go on
 ALMOST = 0.99  # of a put, at most, while it runs: the snapshot is written when all the content is there
 
@@ -64,19 +67,24 @@ class Outlook:
     def left(self, now: float, count: int, rest: int) -> float | None:
         """Seconds for ``rest`` more bytes, with ``count`` done by ``now``; None: nobody knows yet.
 
-        Packs settle in leaps, so it counts down from the last one, as long as the next is not overdue.
+        Packs settle in leaps, so it counts down from the last one, as long as the next is not overdue.  What comes
+        between two leaps is told with the next.
         """
         points = self._points
-        if not points or points[-1][1] != count:
+        grown = count - points[-1][1] if points else 0
+        if not points or grown > self._longest() * SMALL or (grown > 0 and now - points[-1][0] >= LULL):
             points.append((now, count))
         while len(points) > 2 and now - points[0][0] > STEADY:
             points.popleft()
-        (then, before), (last, _) = points[0], points[-1]
-        if last - then < FIRST or count <= before:
+        (then, before), (last, reached) = points[0], points[-1]
+        if last - then < FIRST:
             return None
-        in_time = rest * (last - then) / (count - before) - (now - last)
-        leap = count - points[-2][1]  # overdue: if the next came only just now
-        return max(0.0, in_time, (rest - leap) * (now - then) / (count - before + leap))
+        in_time = rest * (last - then) / (reached - before) - (now - last)
+        leap = reached - points[-2][1]  # overdue: if the next came only just now
+        return max(0.0, in_time, (rest - leap) * (now - then) / (reached - before + leap))
+
+    def _longest(self) -> int:
+        return max((here[1] - before[1] for before, here in pairwise(self._points)), default=0)
 
 
 @dataclass(slots=True)

@@ -29,6 +29,10 @@ class _TakesAsTyped:
 class PlainGroup(_TakesAsTyped, TyperGroup):
     """A command with commands of its own."""
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names; none of them is imported for that."""
+        return list(self.commands)
+
 
 class PlainCommand(_TakesAsTyped, TyperCommand):
     """A command.  The metavar of an argument stands in the usage line as it is.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from webraid.cli.gauge import Meters, nothing
@@ -25,6 +26,7 @@ class Quiet:
     def __init__(self, screen: Callable[[], Screen]) -> None:
         self._make = screen
         self._made: Screen | None = None
+        self._making = Lock()
         self.hushed = False
         self.moved: Sequence[Traffic] = ()  # as Screen has it
 
@@ -40,6 +42,8 @@ class Quiet:
 
     def event(self, event: Event) -> None:
         """Take in an event; on any thread."""
-        if not self.hushed and not isinstance(event, ROUTINE):
+        if self.hushed or isinstance(event, ROUTINE):
+            return
+        with self._making:
             self._made = self._make()
-            self._made.event(event)
+        self._made.event(event)

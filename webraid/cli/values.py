@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import typer
+
 # Of a path typer asks nothing then but whether it may be read, should it be there.
 PLAIN_PATH = {
     "exists": False, "file_okay": True, "dir_okay": True, "writable": False, "resolve_path": False, "path_type": None,
@@ -31,6 +33,8 @@ class AsTyped:
             return value
         if wanted == list[str] and isinstance(value, (list, tuple)) and all(type(word) is str for word in value):
             return list(value)
+        if wanted is Path and value == "":
+            raise typer.BadParameter("the path is empty: is a variable of your script not set?", ctx=ctx, param=param)
         if wanted is Path and type(value) is str and self._is_fine(value):
             return Path(value)
         from typer._coercion import build_runtime_param

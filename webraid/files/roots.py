@@ -30,6 +30,8 @@ def root_for(path: str | os.PathLike[str]) -> Root:
     real folder's name counts; '/' is stored as 'root'.  A path that is a symlink is followed, this once: what it points
     to is stored under the symlink's name.  Symlinks further down are never followed.
     """
+    if not os.fspath(path):
+        raise ConfigError("a path is empty", hint="Is a variable of your script not set?  '.' is this folder.")
     real = Path(os.path.realpath(path))
     typed = os.fspath(path).rstrip("/").rpartition("/")[2]
     name = typed if typed not in ("", ".", "..") else real.name or "root"

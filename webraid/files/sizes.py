@@ -69,12 +69,12 @@ class Sizes(Scan):
                     found = os.lstat(name, dir_fd=fd)
                 except OSError:
                     continue
-                if leaves_out(name, found):
-                    continue
                 entries += 1
                 if entries >= STEP or self.bytes - marked >= STEP_BYTES:
                     yield Mark(folder.path + name, self.files, self.bytes)
                     entries, marked = 0, self.bytes
+                if leaves_out(name, found):
+                    continue
                 kind = stat.S_IFMT(found.st_mode)
                 if kind == stat.S_IFREG:
                     self.files += 1

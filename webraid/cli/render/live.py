@@ -73,7 +73,7 @@ class _Picture:
         left = f"  {clock(max(1.0, now.left))} left" if now.left else ""
         total = f" of {show_size(now.total_bytes)}" if now.total_bytes else ""
         words = f" {int(done * 100):3}%{total}{left}"  # never rounded up: 100 % is all of it
-        room = max(10, min(40, self._canvas.out.width - len(words) - 4))
+        room = max(4, min(40, self._canvas.out.width - len(words) - 4))
         return Text.assemble("  ", self._canvas.bar(done, room, "cyan"), words, no_wrap=True)
 
     def _disks(self, now: Reading) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Protocol
@@ -67,6 +68,8 @@ class Intake:
         self._last_event = 0.0
         self._current = b""
         self._within = 0  # bytes read of a file that is not counted yet
+        self._done = 0  # bytes told as done
+        self._telling = threading.Lock()  # several threads tell
         self._total: Total | None = None
 
     def entries(self, roots: Sequence[Root]) -> Generator[Entry, None, None]:
@@ -112,10 +115,11 @@ class Intake:
 
     def _count(self, entry: Entry) -> None:
         result = self._result
-        self._within = 0
         if entry.type is EntryType.FILE:
-            result.files += 1
-            result.bytes += entry.size
+            with self._telling:  # a file is counted once, whoever asks
+                self._within = 0
+                result.files += 1
+                result.bytes += entry.size
             self.kept[entry.path.partition(b"/")[0]] += 1
         elif entry.type is EntryType.DIR:
             result.dirs += 1
@@ -131,12 +135,13 @@ class Intake:
 
     def progress(self) -> None:
         """Tell where it is, on any thread.  Measured by a total, what is still on its way to the disks is not done."""
-        files, done = self._result.files, self._result.bytes + self._within
-        total: tuple[int | None, int | None] = (None, None)
-        if self._total is not None:
-            known = self._total.known
-            total = (max(known[0], files), max(known[1], done)) if known is not None else total
-            done = max(0, done - self._store.waiting)
+        with self._telling:
+            files, done = self._result.files, self._result.bytes + self._within
+            total: tuple[int | None, int | None] = (None, None)
+            if self._total is not None:
+                known = self._total.known
+                total = (max(known[0], files), max(known[1], done)) if known is not None else total
+                done = self._done = max(self._done, done - self._store.waiting)
         self._ctx.event(Progress(files, done, self._store.packed, display(self._current), *total))
 
     def _tally(self, entry: Entry, *, same: bool, before: bool) -> None:
@@ -256,10 +261,10 @@ class Intake:
                 ids.append(chunk)
                 size += len(view)
                 self._result.read += len(view)
-                self._within = size
-                self._now_and_then()
                 if not self._store.has([chunk]):
                     self._store.add(chunk, bytes(view))
+                self._within = size  # only now: what was added is on its way, and not done
+                self._now_and_then()
         return ids, size
 
     # ---------------------------------------------------------------------------------------------------------- notes
