@@ -81,14 +81,18 @@ def test_one_disk_more_names_what_is_missing_and_brings_the_rest(source: Path, t
     machine = Home(tmp_path / "home").make("raid5", 4)
     with machine.open() as pool:
         pool.put([str(source)])
-    done = recover("--to", tmp_path / "out", machine.disk(1), machine.disk(4))
-    assert done.returncode == 1
-    assert "'photos/long' is not restored: 2 of 3 shards are there" in done.stderr
-    for path in (tmp_path / "out").rglob("*"):
-        original = source.parent / path.relative_to(tmp_path / "out")
-        assert not path.is_file() or path.is_symlink() or path.read_bytes() == original.read_bytes()
-    brought = [path for path in (tmp_path / "out").rglob("small *") if path.is_file()]
-    assert brought, "what lies whole on the disks that are left comes back, though its pack does not"
+    brought = set[str]()
+    for left in ((1, 4), (2, 3)):  # each small file lies on one of the disks, by chance
+        out = tmp_path / f"out{left}"
+        done = recover("--to", out, *map(machine.disk, left))
+        assert done.returncode == 1
+        assert "'photos/long' is not restored: 2 of 3 shards are there" in done.stderr
+        for path in out.rglob("*"):
+            original = source.parent / path.relative_to(out)
+            assert not path.is_file() or path.is_symlink() or path.read_bytes() == original.read_bytes()
+        brought |= {path.name for path in out.rglob("small *") if path.is_file()}
+    # All of them, but for those that lie across two disks.
+    assert len(brought) > 50, "what lies whole on the disks that are left comes back, though its pack does not"
 
 
 def test_copies_off_a_cloud_whose_names_lost_their_slashes_do_too(source: Path, tmp_path: Path) -> None:
@@ -144,16 +148,16 @@ def test_new_keys_a_removed_machine_a_wider_level_and_deletions_are_understood(s
         pool.put([str(notes)])
         pool.relevel(old, "rs:2+2")
         pool.prune(now=True, secret="a new one after the theft of that laptop")
-    two = [machine.disk(number) for number in (1, 3, 5)]
+    but_one = [machine.disk(number) for number in (1, 3, 4, 5)]  # which three of the five have the note is chance
     new_word = {"secret": "a new one after the theft of that laptop"}
-    done = recover("--to", tmp_path / "out", "--path", "notes", *two, **new_word)
+    done = recover("--to", tmp_path / "out", "--path", "notes", *but_one, **new_word)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "out" / "notes" / "note").read_text() == "second"
     everywhere = [machine.disk(number) for number in (1, 2, 4)]
     done = recover("--to", tmp_path / "all", "--snapshot", old, *everywhere, **new_word)
     assert (done.returncode, done.stderr) == (0, "")
     assert compare_trees(source, tmp_path / "all" / source.name) == []
-    assert recover("--list", *two).returncode == 1, "the old passphrase opens nothing any more"
+    assert recover("--list", *but_one).returncode == 1, "the old passphrase opens nothing any more"
 
 
 def test_a_wrong_passphrase_and_a_full_target_are_told(source: Path, tmp_path: Path) -> None:
