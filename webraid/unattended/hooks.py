@@ -58,15 +58,19 @@ def _run(command: str, environ: Mapping[str, str], timeout: float, log: Logbook,
         return "could not be started: it holds a zero byte"
     assert child.stdout is not None
     reader = threading.Thread(target=_copy, args=(child.stdout, log, name), daemon=True)
+    # On a thread of its own: a Ctrl-C in the middle of child.wait() may leave its lock taken for ever.
+    waiter = threading.Thread(target=child.wait, daemon=True)
     try:
+        waiter.start()
         reader.start()
-        code = child.wait(timeout or None)
+        waiter.join(timeout or None)
+        if waiter.is_alive():
+            return f"took longer than {timeout:.0f} s and was ended"
         reader.join(DRAIN)  # what it left running may hold the pipe for ever
-    except subprocess.TimeoutExpired:
-        return f"took longer than {timeout:.0f} s and was ended"
     finally:
-        if child.poll() is None:  # timed out, or we were interrupted
-            _end(child)
+        if child.returncode is None:  # timed out, or we were interrupted
+            _end(child, waiter)
+    code = child.returncode
     if code < 0:
         return f"was ended by {_signal(-code)}"
     return f"failed with exit code {code}" if code else ""
@@ -79,13 +83,12 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: subprocess.Popen[bytes], waiter: threading.Thread) -> None:
     """The whole process group: what the shell has started must not outlive the hook's time."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE)
+        waiter.join(GRACE)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)  # the shell obeyed SIGTERM, its children may not have
 
